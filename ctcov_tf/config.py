@@ -1,0 +1,186 @@
+"""What a run is made of: frozen dataclasses that become flags, JSON and models.
+
+Every field is a flag of `train.py`, named after the field; its docstring is the flag's help. A preset
+(`ctcov_tf/configs/`) is one `Config`.
+"""
+
+import dataclasses
+from typing import Any, Literal
+
+import cattrs
+from cattrs.strategies import configure_tagged_union
+
+from ctcov_tf import errors
+
+Head = Literal["binary", "three_class"]
+
+ROTATION_DEGREES = 15.0  # section 4.1: random rotation in [-15, 15] degrees
+TRANSLATION = 0.05  # section 4.1: random translation in [-0.05, 0.05] of the image's size
+IMAGE_SIZE = 256  # section 4.1: resize to 256 x 256 x 3
+LEARNING_RATE = 1e-5  # section 4.2: Adam
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Which images, and how they are held."""
+
+    dataset: str = "phantom/ct"
+    """TFDS name, `builder` or `builder/config`: phantom/ct, covid_ct, ctcov19, ctcov19/grouped, ..."""
+    data_dir: str | None = None
+    """Where `tfds build --data_dir` put the dataset; TFDS's own default if not given."""
+    positive: str = "covid19"
+    """Name of the class that the binary head and every binary metric call positive."""
+    cache: bool = True
+    """Keep decoded images in memory (grey, 8 bit, native size)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PreprocessConfig:
+    """The five steps of section 4.1; each can be left out."""
+
+    image_size: int = IMAGE_SIZE
+    """Side of the square image that the network sees, pixels."""
+    equalise: bool = True
+    """Histogram equalisation of the 8-bit image."""
+    blur: bool = True
+    """Gaussian blur, window 3."""
+    standardise: bool = True
+    """Subtract the image's mean, divide by its standard deviation; if off, scale to [0, 1]."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes of training images (section 4.1); one projective transform."""
+
+    rotation_degrees: float = ROTATION_DEGREES
+    """Rotation drawn from [-x, x] degrees."""
+    translation: float = TRANSLATION
+    """Shift drawn from [-x, x] of the width and of the height."""
+    flip: bool = False
+    """Mirror left and right with probability 1/2 (not in the paper)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepCTNetConfig:
+    """Deep-CT-Net (sections 2.2 and 4.2): DenseNet, pyramid attention, batch norm, flatten, dense."""
+
+    head: Head = "binary"
+    """binary: one sigmoid, COVID-19 against the rest; three_class: softmax over the dataset's classes."""
+    blocks: tuple[int, ...] = (6, 12, 24, 16)
+    """Dense layers in each block; (6, 12, 24, 16) is DenseNet-121."""
+    growth_rate: int = 32
+    """Channels that each dense layer adds."""
+    stem_channels: int = 64
+    """Channels of the first convolution."""
+    output_stride: Literal[16, 32] = 32
+    """Image size over feature map size; 16 dilates the last block instead of halving before it."""
+    attention: Literal["paper", "slim", "none"] = "paper"
+    """Variant of feature pyramid attention (arXiv 1805.10180)."""
+    attention_channels: int = 64
+    """Output channels of the slim variant; the paper variant keeps the backbone's."""
+    attention_levels: Literal[2, 3] = 3
+    """Levels of the pyramid, each half the size of the last."""
+    dense_units: int = 32
+    """Units of the fully connected layer."""
+    dropout: float = 0.0
+    """Share of the fully connected layer's units dropped in training."""
+    weights: str = "none"
+    """Backbone weights to start from: imagenet, none, or a `.keras` or `.weights.h5` file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SmallCNNConfig:
+    """A small plain residual network: the honest reference beside Deep-CT-Net."""
+
+    head: Head = "binary"
+    """binary: one sigmoid, COVID-19 against the rest; three_class: softmax over the dataset's classes."""
+    channels: tuple[int, ...] = (32, 64, 128, 192)
+    """Channels of each stage; each stage halves the map."""
+    dropout: float = 0.2
+    """Share of the pooled features dropped in training."""
+
+
+ModelConfig = DeepCTNetConfig | SmallCNNConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """How the network is trained (section 4.2 unless a field says otherwise)."""
+
+    epochs: int = 50
+    """Passes over the training images at the final image size."""
+    batch_size: int = 16
+    """Images a step."""
+    accumulate: int = 1
+    """Steps whose gradients are averaged before one update: a larger batch in the same memory."""
+    early_stages: tuple[tuple[int, int], ...] = ()
+    """Image size and epochs of stages before the final one, as pairs: 96 20 128 10."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """Adam (the paper) or AdamW."""
+    learning_rate: float = LEARNING_RATE
+    """Peak learning rate."""
+    weight_decay: float = 0.05
+    """Decoupled weight decay; AdamW only."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rate over the whole run, all stages together."""
+    warmup: float = 0.0
+    """Share of all steps over which the learning rate rises from zero."""
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """Binary or categorical cross-entropy, or its focal form."""
+    label_smoothing: float = 0.0
+    """Share of the target spread over the other classes."""
+    class_weights: bool = False
+    """Weight each class by the inverse of its share of the training images."""
+    ema_momentum: float = 0.0
+    """Momentum of the moving average of the weights that is validated and saved; 0 turns it off."""
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    """Arithmetic of the training step; weights stay float32."""
+    patience: int = 0
+    """Epochs without a better validation AUC before training stops; 0 never stops early."""
+    seed: int = 0
+    """Seed of weights, order and augmentation."""
+    deterministic: bool = False
+    """Same seed, same weights bit for bit, at some cost in speed."""
+    init_from: str | None = None
+    """Run directory whose weights training starts from."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One run: data, pre-processing, augmentation, model and training."""
+
+    data: DataConfig = DataConfig()
+    preprocess: PreprocessConfig = PreprocessConfig()
+    augment: AugmentConfig = AugmentConfig()
+    model: ModelConfig = DeepCTNetConfig()
+    train: TrainConfig = TrainConfig()
+
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+configure_tagged_union(ModelConfig, _converter, tag_name="kind")
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The configuration as plain JSON types; the model's class stands under `kind`."""
+    return _converter.unstructure(config)
+
+
+def from_dict(content: dict[str, Any]) -> Config:
+    """Reads what `to_dict` wrote.
+
+    Args:
+      content: the configuration as plain JSON types.
+
+    Returns:
+      The configuration.
+
+    Raises:
+      CtcovError: a field is unknown, missing or of the wrong type; names the field.
+    """
+    try:
+        return _converter.structure(content, Config)
+    except (cattrs.BaseValidationError, KeyError, TypeError) as error:
+        faults = "; ".join(cattrs.transform_error(error)) if isinstance(error, Exception) else str(error)
+        raise errors.CtcovError(
+            f"configuration does not fit this version of ctcov ({faults}): train again, or use the version that wrote it"
+        ) from error

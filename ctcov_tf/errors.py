@@ -1,0 +1,46 @@
+"""The one error that users see: a clear line that names the thing, the place and the remedy."""
+
+from collections.abc import Callable
+import functools
+import sys
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+class CtcovError(Exception):
+    """A fault that the user can mend; its message is one line: thing, place, remedy."""
+
+
+def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
+    """Wraps a command's main: a `CtcovError` becomes one line on stderr and exit code 2.
+
+    Args:
+      main: the command; returns an exit code, or None for success.
+
+    Returns:
+      A function that never returns: it ends the process with the exit code.
+    """
+
+    @functools.wraps(main)
+    def wrapped(*args: object, **kwargs: object) -> None:
+        try:
+            code = main(*args, **kwargs)
+        except CtcovError as error:
+            print(f"error: {error}", file=sys.stderr)
+            code = EXIT_USER_ERROR
+        except OSError as error:
+            print(f"error: {_describe(error)}", file=sys.stderr)
+            code = EXIT_USER_ERROR
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            code = EXIT_INTERRUPTED
+        sys.exit(code or 0)
+
+    return wrapped
+
+
+def _describe(error: OSError) -> str:
+    place = f": {error.filename}" if error.filename else ""
+    remedy = {28: "; free some space or choose another folder", 13: "; check its permissions"}
+    return f"{error.strerror or error}{place}{remedy.get(error.errno or 0, '')}"

@@ -1,0 +1,47 @@
+"""Write beside, then rename: a file or folder is either whole or not there."""
+
+from collections.abc import Iterator
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Yields a path beside `path` to write a file or a folder at; renames it into place at the end.
+
+    The temporary path has the suffix of `path`, since writers choose their format by it. An existing
+    file or folder at `path` is replaced only once the new one is whole; on any error it stays as it was.
+
+    Args:
+      path: where the file or folder shall be; missing parents are made.
+
+    Yields:
+      The path to write at. Nothing exists there yet.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workplace = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        written = workplace / path.name
+        yield written
+        if path.is_dir():
+            path.rename(workplace / "replaced")
+        os.replace(written, path)
+    finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Writes `text` as UTF-8 at `path`, whole or not at all."""
+    with atomic_path(path) as written:
+        written.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
+    """Writes `content` as indented JSON at `path`, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2) + "\n")

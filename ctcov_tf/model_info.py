@@ -1,0 +1,105 @@
+"""What travels with a model wherever it goes: its classes, its threshold and its pre-processing."""
+
+import dataclasses
+import json
+from typing import Any
+
+from ctcov_tf import RESEARCH_USE, errors
+from ctcov_tf.config import Head, PreprocessConfig
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Labels:
+    """What the outputs of a model mean.
+
+    Attributes:
+      class_names: the dataset's classes in the order of their integer labels.
+      positive: the class that binary metrics call positive.
+      head: `binary` (one logit, of the positive class) or `three_class` (one logit a class).
+    """
+
+    class_names: tuple[str, ...]
+    positive: str
+    head: Head
+
+    def __post_init__(self) -> None:
+        if self.positive not in self.class_names:
+            raise errors.CtcovError(
+                f"class {self.positive!r} is not in the dataset: choose --positive from {', '.join(self.class_names)}"
+            )
+
+    @property
+    def positive_index(self) -> int:
+        """Integer label of the positive class."""
+        return self.class_names.index(self.positive)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Name of each logit."""
+        return (self.positive,) if self.head == "binary" else self.class_names
+
+    @property
+    def negative(self) -> str:
+        """Name of a negative decision: the other class if there is one only, else `not <positive>`."""
+        others = [name for name in self.class_names if name != self.positive]
+        return others[0] if len(others) == 1 else f"not {self.positive}"
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelInfo:
+    """The record inside every export and run directory.
+
+    Attributes:
+      name: the preset.
+      labels: what the outputs mean.
+      threshold: probability at and above which the decision is positive; chosen on validation images.
+      threshold_rule: how it was chosen.
+      preprocess: the steps inside the model.
+      trained_on: the TFDS dataset with its version.
+    """
+
+    name: str
+    labels: Labels
+    threshold: float
+    threshold_rule: str
+    preprocess: PreprocessConfig
+    trained_on: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON types, with the format's version and the notice."""
+        return {"format": FORMAT, **dataclasses.asdict(self), "notice": RESEARCH_USE}
+
+    def to_json(self) -> str:
+        """The record as JSON text."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, place: str) -> "ModelInfo":
+        """Reads what `to_json` wrote.
+
+        Args:
+          text: the JSON.
+          place: file that it stood in, for the error.
+
+        Returns:
+          The record.
+
+        Raises:
+          CtcovError: the text is no such record, or of another version.
+        """
+        try:
+            content = json.loads(text)
+            if content.pop("format") != FORMAT:
+                raise ValueError(f"format is not {FORMAT}")
+            content.pop("notice")
+            labels = content.pop("labels")
+            labels["class_names"] = tuple(labels["class_names"])
+            return cls(
+                labels=Labels(**labels), preprocess=PreprocessConfig(**content.pop("preprocess")), **content
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise errors.CtcovError(
+                f"{place}: not a model record of this version of ctcov ({error}): export the model again"
+            ) from error

@@ -1,0 +1,206 @@
+"""The run directory: the only thing that passes between commands.
+
+    config.json        format, preset, resolved configuration, labels, data manifest, package versions
+    model.keras        the best checkpoint's network, float32, from pre-processed images to logits
+    history.csv        one row an epoch
+    calibration.json   the threshold, chosen on validation images
+    predictions/       <split>.csv: probability of every image
+    metrics.json       metrics with intervals, by split
+    test_readings.jsonl  when a test part was read, and what for
+    figures/  report.html  logs/ (TensorBoard)  checkpoints/
+"""
+
+import dataclasses
+import datetime
+import json
+import pathlib
+from typing import TYPE_CHECKING, Any
+
+from ctcov_tf import config as config_lib
+from ctcov_tf import errors, files
+from ctcov_tf.model_info import Labels, ModelInfo
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDirectory:
+    """A run directory whose `config.json` has been read.
+
+    Attributes:
+      path: the folder.
+      preset: name of the preset that the run started from.
+      config: the resolved configuration.
+      labels: what the model's outputs mean.
+      manifest: what the data were: TFDS name and version, images and groups by split and class, hash.
+      versions: packages and Python that trained it.
+    """
+
+    path: pathlib.Path
+    preset: str
+    config: config_lib.Config
+    labels: Labels
+    manifest: dict[str, Any]
+    versions: dict[str, str]
+
+    @property
+    def model_file(self) -> pathlib.Path:
+        """The trained network."""
+        return self.path / "model.keras"
+
+    @property
+    def history_file(self) -> pathlib.Path:
+        """Loss and metrics, one row an epoch."""
+        return self.path / "history.csv"
+
+    @property
+    def calibration_file(self) -> pathlib.Path:
+        """Threshold and how it was chosen."""
+        return self.path / "calibration.json"
+
+    @property
+    def metrics_file(self) -> pathlib.Path:
+        """Metrics with intervals."""
+        return self.path / "metrics.json"
+
+    @property
+    def report_file(self) -> pathlib.Path:
+        """The self-contained page."""
+        return self.path / "report.html"
+
+    @property
+    def figures(self) -> pathlib.Path:
+        """Folder of PNG figures."""
+        return self.path / "figures"
+
+    @property
+    def logs(self) -> pathlib.Path:
+        """Folder of TensorBoard logs."""
+        return self.path / "logs"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        """Folder of the states from which `--resume` goes on."""
+        return self.path / "checkpoints"
+
+    @property
+    def test_readings_file(self) -> pathlib.Path:
+        """Log of every reading of a test part."""
+        return self.path / "test_readings.jsonl"
+
+    def predictions_file(self, split: str) -> pathlib.Path:
+        """Probabilities of every image of `split`."""
+        return self.path / "predictions" / f"{split}.csv"
+
+    def save(self) -> None:
+        """Writes `config.json`."""
+        content = {
+            "format": FORMAT,
+            "preset": self.preset,
+            "config": config_lib.to_dict(self.config),
+            "labels": dataclasses.asdict(self.labels),
+            "manifest": self.manifest,
+            "versions": self.versions,
+        }
+        files.write_json(self.path / "config.json", content)
+
+    def model_info(self) -> ModelInfo:
+        """The record that travels with the exported model.
+
+        Raises:
+          CtcovError: the run has no threshold yet.
+        """
+        calibration = self.read_json(self.calibration_file, "train it to its end, or resume it with --resume")
+        return ModelInfo(
+            name=self.preset,
+            labels=self.labels,
+            threshold=calibration["threshold"],
+            threshold_rule=calibration["threshold_rule"],
+            preprocess=self.config.preprocess,
+            trained_on=self.manifest["name"],
+        )
+
+    def load_model(self) -> "keras.Model":
+        """The trained network: pre-processed images (batch, size, size, 3), float32, to logits (batch, outputs).
+
+        Raises:
+          CtcovError: `model.keras` is missing or cannot be read.
+        """
+        import keras
+
+        import ctcov_tf.layers  # noqa: F401  registers the custom layers
+
+        if not self.model_file.is_file():
+            raise errors.CtcovError(f"{self.model_file}: missing: finish the run with train.py --resume")
+        try:
+            return keras.saving.load_model(self.model_file, compile=False)
+        except (ValueError, OSError, KeyError, TypeError) as error:
+            first_line = str(error).splitlines()[0]
+            raise errors.CtcovError(f"{self.model_file}: cannot be read ({first_line}): train again") from error
+
+    def read_json(self, path: pathlib.Path, remedy: str) -> Any:
+        """Reads one of the run's JSON files.
+
+        Args:
+          path: the file.
+          remedy: what to do where it is missing.
+
+        Raises:
+          CtcovError: the file is missing or damaged.
+        """
+        return _read_json(path, remedy)
+
+    def log_test_reading(self, split: str, reason: str) -> None:
+        """Adds a line to the log of test readings: when, which part, what for."""
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        line = json.dumps({"time": now, "dataset": self.manifest["name"], "split": split, "reason": reason})
+        with self.test_readings_file.open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+
+
+def load(path: str | pathlib.Path) -> RunDirectory:
+    """Reads a run directory.
+
+    Args:
+      path: the folder that `train.py` wrote.
+
+    Returns:
+      The run.
+
+    Raises:
+      CtcovError: the folder is missing, is no run directory, or is of another version.
+    """
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        raise errors.CtcovError(f"{path}: no such run directory: train one with python train.py <preset> --run-dir {path}")
+    content = _read_json(path / "config.json", "this is no run directory; name one that train.py wrote")
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise errors.CtcovError(
+            f"{path / 'config.json'}: format {found}, this version of ctcov reads {FORMAT}: "
+            "train again, or use the version that wrote it"
+        )
+    try:
+        labels = content["labels"]
+        return RunDirectory(
+            path=path,
+            preset=content["preset"],
+            config=config_lib.from_dict(content["config"]),
+            labels=Labels(tuple(labels["class_names"]), labels["positive"], labels["head"]),
+            manifest=content["manifest"],
+            versions=content["versions"],
+        )
+    except (KeyError, TypeError) as error:
+        raise errors.CtcovError(f"{path / 'config.json'}: damaged ({error}): train again") from error
+
+
+def _read_json(path: pathlib.Path, remedy: str) -> Any:
+    if not path.is_file():
+        raise errors.CtcovError(f"{path}: missing: {remedy}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise errors.CtcovError(f"{path}: damaged ({error}): {remedy}") from error
