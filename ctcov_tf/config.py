@@ -133,8 +133,8 @@ class TrainConfig:
     """Weight each class by the inverse of its share of the training images."""
     ema_momentum: float = 0.0
     """Momentum of the moving average of the weights that is validated and saved; 0 turns it off."""
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    """Arithmetic of the training step; weights stay float32."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Arithmetic of the training step; weights stay float32. mixed_float16 needs a GPU."""
     patience: int = 0
     """Epochs without a better validation AUC before training stops; 0 never stops early."""
     seed: int = 0

@@ -96,9 +96,7 @@ class ModelInfo:
             content.pop("notice")
             labels = content.pop("labels")
             labels["class_names"] = tuple(labels["class_names"])
-            return cls(
-                labels=Labels(**labels), preprocess=PreprocessConfig(**content.pop("preprocess")), **content
-            )
+            return cls(labels=Labels(**labels), preprocess=PreprocessConfig(**content.pop("preprocess")), **content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise errors.CtcovError(
                 f"{place}: not a model record of this version of ctcov ({error}): export the model again"

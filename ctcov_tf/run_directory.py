@@ -1,13 +1,13 @@
 """The run directory: the only thing that passes between commands.
 
-    config.json        format, preset, resolved configuration, labels, data manifest, package versions
-    model.keras        the best checkpoint's network, float32, from pre-processed images to logits
-    history.csv        one row an epoch
-    calibration.json   the threshold, chosen on validation images
-    predictions/       <split>.csv: probability of every image
-    metrics.json       metrics with intervals, by split
-    test_readings.jsonl  when a test part was read, and what for
-    figures/  report.html  logs/ (TensorBoard)  checkpoints/
+config.json        format, preset, resolved configuration, labels, data manifest, package versions
+model.keras        the best checkpoint's network, float32, from pre-processed images to logits
+history.csv        one row an epoch
+calibration.json   the threshold, chosen on validation images
+predictions/       <split>.csv: probability of every image
+metrics.json       metrics with intervals, by split
+test_readings.jsonl  when a test part was read, and what for
+figures/  report.html  logs/ (TensorBoard)  checkpoints/
 """
 
 import dataclasses
@@ -175,7 +175,9 @@ def load(path: str | pathlib.Path) -> RunDirectory:
     """
     path = pathlib.Path(path)
     if not path.is_dir():
-        raise errors.CtcovError(f"{path}: no such run directory: train one with python train.py <preset> --run-dir {path}")
+        raise errors.CtcovError(
+            f"{path}: no such run directory: train one with python train.py <preset> --run-dir {path}"
+        )
     content = _read_json(path / "config.json", "this is no run directory; name one that train.py wrote")
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:

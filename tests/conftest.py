@@ -57,7 +57,12 @@ def tiny_config(phantom_data_dir: pathlib.Path):
         data=config.DataConfig(dataset="phantom/tiny", data_dir=str(phantom_data_dir)),
         preprocess=config.PreprocessConfig(image_size=64),
         model=config.DeepCTNetConfig(
-            blocks=(2, 2, 2, 2), growth_rate=8, stem_channels=16, attention="slim", attention_channels=16, dense_units=16
+            blocks=(2, 2, 2, 2),
+            growth_rate=8,
+            stem_channels=16,
+            attention="slim",
+            attention_channels=16,
+            dense_units=16,
         ),
         train=config.TrainConfig(epochs=2, batch_size=12, learning_rate=1e-3),
     )

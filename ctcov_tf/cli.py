@@ -1,0 +1,69 @@
+"""`ctcov <command>`: parses and dispatches; each command's own module does the work."""
+
+import pathlib
+from typing import Annotated, Literal
+
+import tyro
+
+from ctcov_tf import RESEARCH_USE, errors
+
+app = tyro.extras.SubcommandApp()
+
+Run = Annotated[pathlib.Path, tyro.conf.Positional]
+Images = Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional]
+
+
+@app.command
+def evaluate(run: Run, /, splits: tuple[Literal["train", "validation", "test"], ...] = ("validation", "test")) -> int:
+    """Metrics with intervals, figures and report of a run.
+
+    Args:
+        run: Run directory that train.py wrote.
+        splits: Parts to evaluate; every reading of test is logged in the run directory.
+    """
+    from ctcov_tf import run_directory
+    from ctcov_tf.evaluation import protocols
+
+    loaded = run_directory.load(run)
+    print(protocols.table(protocols.evaluate(loaded, splits, reason="ctcov evaluate")))
+    print(f"report: {loaded.report_file}\n{RESEARCH_USE}")
+    return 0
+
+
+@app.command
+def explain(run: Run, images: Images, /, out: pathlib.Path = pathlib.Path("heatmaps")) -> int:
+    """Grad-CAM heat maps of images, laid over them.
+
+    Args:
+        run: Run directory that train.py wrote.
+        images: Image files (PNG, JPEG, BMP).
+        out: Folder for the overlays.
+    """
+    from ctcov_tf import run_directory
+    from ctcov_tf.evaluation import examples
+
+    for record in examples.explain_images(run_directory.load(run), images, out):
+        print(f"{record['probability']:.3f}  {record['overlay']}")
+    print(RESEARCH_USE)
+    return 0
+
+
+@app.command
+def predict(model: Run, images: Images, /, json: bool = False, heatmap: pathlib.Path | None = None) -> int:
+    """Probability and decision for image files.
+
+    Args:
+        model: Run directory, SavedModel folder or .tflite file.
+        images: Image files (PNG, JPEG, BMP).
+        json: One JSON object a line instead of the table.
+        heatmap: Folder for heat maps laid over the images.
+    """
+    from ctcov_tf import predict as predict_lib
+
+    return predict_lib.predict_command(model, images, as_json=json, heatmap=heatmap)
+
+
+@errors.exit_cleanly
+def main() -> int | None:
+    """Entry point of the console script."""
+    return app.cli(prog="ctcov", description=f"COVID-19 screening of chest CT images. {RESEARCH_USE}")

@@ -1,0 +1,31 @@
+"""Deep-CT-Net with slim attention, from random weights, for a machine without a GPU.
+
+    python train.py deep_ct_net_slim --dataset covid_ct
+
+AdamW with warm-up and a cosine schedule, label smoothing, moving average of the weights and bfloat16
+arithmetic; most steps at a small image size, the last at a larger one. Times and metrics on COVID-CT
+are in `docs/covid_ct_run.md`.
+"""
+
+from ctcov_tf.config import AugmentConfig, Config, DataConfig, DeepCTNetConfig, PreprocessConfig, TrainConfig
+
+
+def get_config() -> Config:
+    """Settings for training from scratch on two cores."""
+    return Config(
+        data=DataConfig(dataset="covid_ct"),
+        preprocess=PreprocessConfig(image_size=160),
+        augment=AugmentConfig(flip=True),
+        model=DeepCTNetConfig(attention="slim", attention_levels=2, dropout=0.2),
+        train=TrainConfig(
+            epochs=10,
+            early_stages=((128, 50),),
+            optimizer="adamw",
+            learning_rate=1e-3,
+            schedule="cosine",
+            warmup=0.1,
+            label_smoothing=0.05,
+            ema_momentum=0.99,
+            precision="mixed_bfloat16",
+        ),
+    )

@@ -1,0 +1,105 @@
+"""What happens at the end of an epoch beyond Keras' own callbacks."""
+
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+from sklearn import metrics as sklearn_metrics
+import tensorflow as tf
+
+from ctcov_tf import files
+from ctcov_tf.model_info import Labels
+from ctcov_tf.models import scores
+
+
+class Validation(keras.callbacks.Callback):
+    """Adds `val_loss` and an exact `val_auc` of the positive class to the epoch's logs.
+
+    Stands after the callback that puts averaged weights in place and before those that read the logs.
+
+    Args:
+      batches: validation images and targets; read once an epoch.
+      labels: what the logits mean.
+      loss: the training loss.
+    """
+
+    def __init__(self, batches: tf.data.Dataset, labels: Labels, loss: keras.losses.Loss):
+        super().__init__()
+        self.batches = batches
+        self.labels = labels
+        self.loss = loss
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Runs the validation images."""
+        targets, logits = [], []
+        for images, target in self.batches:
+            targets.append(target.numpy())
+            logits.append(self.model.predict_on_batch(images))
+        targets, logits = np.concatenate(targets), np.concatenate(logits)
+        probability = scores.positive_probability(scores.probabilities(logits, self.labels), self.labels)
+        column = 0 if self.labels.head == "binary" else self.labels.positive_index
+        positive = targets[:, column]
+        if logs is not None:
+            logs["val_loss"] = float(self.loss(targets, logits))
+            both = 0 < positive.sum() < len(positive)
+            logs["val_auc"] = float(sklearn_metrics.roc_auc_score(positive, probability)) if both else 0.5
+
+
+class LearningRateLog(keras.callbacks.Callback):
+    """Adds the learning rate of the epoch's last step, and the stage's image size, to its logs.
+
+    Args:
+      image_size: side of the images of this stage, pixels.
+    """
+
+    def __init__(self, image_size: int):
+        super().__init__()
+        self.image_size = image_size
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Reads the optimizer's rate."""
+        if logs is not None:
+            logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            logs["image_size"] = self.image_size
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Saves the weights of the epoch with the best `val_auc`, whole or not at all.
+
+    Args:
+      path: the `.weights.h5` file.
+      past: `val_auc` of the epochs already trained.
+    """
+
+    def __init__(self, path: pathlib.Path, past: list[float]):
+        super().__init__()
+        self.path = path
+        self.best = max(past, default=float("-inf"))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Compares and saves."""
+        if logs is not None and logs["val_auc"] > self.best:
+            self.best = logs["val_auc"]
+            with files.atomic_path(self.path) as written:
+                self.model.save_weights(written)
+
+
+class ResumableEarlyStopping(keras.callbacks.EarlyStopping):
+    """Early stopping that knows the epochs before a resume.
+
+    Args:
+      past: `val_auc` of the epochs already trained.
+      patience: epochs without a better value before training stops.
+    """
+
+    def __init__(self, past: list[float], patience: int):
+        super().__init__(monitor="val_auc", mode="max", patience=patience)
+        self.past = past
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Takes up best value and waiting time where the past left them."""
+        super().on_train_begin(logs)
+        if self.past:
+            self.best = max(self.past)
+            self.wait = len(self.past) - 1 - self.past.index(self.best)

@@ -1,0 +1,222 @@
+"""Compile, fit and resume (section 4.2): from a configuration to a run directory."""
+
+import dataclasses
+import importlib.metadata
+import json
+import pathlib
+import platform
+import shutil
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from ctcov_tf import __version__, errors, files, input_pipeline, run_directory
+from ctcov_tf.config import Config, TrainConfig
+from ctcov_tf.models import registry, transfer
+from ctcov_tf.training import callbacks, optimization
+
+_RECORDED_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless", "scikit-learn")
+_BEST = "best.weights.h5"
+
+
+def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory.RunDirectory:
+    """Makes a run directory for a run that has not begun.
+
+    Args:
+      preset: name of the preset.
+      config: the resolved configuration.
+      path: where; must not exist.
+
+    Returns:
+      The run, with its `config.json` written.
+
+    Raises:
+      CtcovError: the folder exists, or the dataset is unknown or not built.
+    """
+    if path.exists():
+        raise errors.CtcovError(f"{path}: exists: choose another --run-dir, or go on with it by --resume {path}")
+    _check_precision(config.train)
+    run = run_directory.RunDirectory(
+        path=path,
+        preset=preset,
+        config=config,
+        labels=input_pipeline.labels_of(config.data, config.model.head),
+        manifest=input_pipeline.manifest(config.data),
+        versions={
+            "ctcov": __version__,
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _RECORDED_PACKAGES},
+        },
+    )
+    run.save()
+    return run
+
+
+def train(run: run_directory.RunDirectory) -> bool:
+    """Trains the run from its beginning or from its last whole epoch, and writes `model.keras`.
+
+    Stages before the last train at their own image size and hand their weights on; the best epoch by
+    validation AUC is chosen among those of the last stage. Ctrl-C ends training early and keeps the
+    best epoch so far.
+
+    Args:
+      run: a run that `create_run` made; what it holds already is not trained again.
+
+    Returns:
+      Whether training reached its end; False after Ctrl-C.
+
+    Raises:
+      CtcovError: the configuration cannot be trained here, or was interrupted before the first epoch
+        of the last stage ended.
+    """
+    config = run.config
+    _check_precision(config.train)
+    keras.utils.set_random_seed(config.train.seed)
+    if config.train.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+    stages = [*config.train.early_stages, (config.preprocess.image_size, config.train.epochs)]
+    finished = True
+    try:
+        weights_from = _initial_model(config.train)
+        first_epoch = 0
+        for index, (image_size, epochs) in enumerate(stages):
+            weights_from = _train_stage(run, index, image_size, first_epoch, epochs, weights_from)
+            first_epoch += epochs
+    except KeyboardInterrupt:
+        finished = False
+    _save_best(run)
+    if finished:
+        shutil.rmtree(run.checkpoints, ignore_errors=True)
+    return finished
+
+
+def _train_stage(
+    run: run_directory.RunDirectory,
+    index: int,
+    image_size: int,
+    first_epoch: int,
+    epochs: int,
+    weights_from: keras.Model | None,
+) -> keras.Model:
+    """Trains one stage, or reads it where an earlier call finished it; returns the model at its end."""
+    config, train_config = run.config, run.config.train
+    last = index == len(train_config.early_stages)
+    folder = run.checkpoints / f"stage{index}"
+    end_file = run.checkpoints / f"stage{index}.weights.h5"
+
+    keras.mixed_precision.set_global_policy(train_config.precision)
+    try:
+        model = registry.build(config.model, image_size, len(run.labels.outputs))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    if end_file.is_file():
+        model.load_weights(end_file)
+        return model
+    if weights_from is not None:
+        transfer.transfer_weights(weights_from, model)
+
+    start_epoch = _resume_epoch(folder, first_epoch)
+    history = _truncated_history(run, start_epoch)
+    past = [] if history is None else history.loc[history["epoch"] >= first_epoch, "val_auc"].tolist()
+
+    images = run.manifest["splits"]["train"]["images"]
+    steps = max(1, images // train_config.batch_size)
+    loss = optimization.make_loss(train_config, run.labels)
+    model.compile(
+        optimizer=optimization.make_optimizer(train_config, steps, first_epoch),
+        loss=loss,
+        steps_per_execution=1,
+        jit_compile=False,
+    )
+    validation = input_pipeline.evaluation_batches(config, run.labels, "validation", image_size=image_size).cache()
+    callback_list: list[keras.callbacks.Callback] = [
+        keras.callbacks.BackupAndRestore(str(folder), double_checkpoint=True, delete_checkpoint=False)
+    ]
+    if train_config.ema_momentum:
+        callback_list.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    callback_list += [callbacks.Validation(validation, run.labels, loss), callbacks.LearningRateLog(image_size)]
+    if last:
+        callback_list.append(callbacks.BestWeights(run.checkpoints / _BEST, past))
+        if train_config.patience:
+            callback_list.append(callbacks.ResumableEarlyStopping(past, train_config.patience))
+    callback_list += [
+        keras.callbacks.CSVLogger(str(run.history_file), append=True),
+        keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
+        keras.callbacks.ProgbarLogger(),
+    ]
+    print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {first_epoch + epochs}, {steps} steps each")
+    model.fit(
+        input_pipeline.training_batches(
+            config,
+            run.labels,
+            image_size=image_size,
+            batch_size=train_config.batch_size,
+            start_epoch=start_epoch,
+        ),
+        steps_per_epoch=steps,
+        initial_epoch=first_epoch,
+        epochs=first_epoch + epochs,
+        class_weight=_class_weights(run) if train_config.class_weights else None,
+        callbacks=callback_list,
+    )
+    with files.atomic_path(end_file) as written:
+        model.save_weights(written)
+    return model
+
+
+def _check_precision(config: TrainConfig) -> None:
+    if config.precision == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
+        raise errors.CtcovError(
+            "--precision mixed_float16: takes minutes a step without a GPU: use --precision mixed_bfloat16"
+        )
+
+
+def _initial_model(config: TrainConfig) -> keras.Model | None:
+    return run_directory.load(config.init_from).load_model() if config.init_from else None
+
+
+def _resume_epoch(folder: pathlib.Path, first_epoch: int) -> int:
+    state = folder / "training_metadata.json"
+    return json.loads(state.read_text())["epoch"] if state.is_file() else first_epoch
+
+
+def _truncated_history(run: run_directory.RunDirectory, start_epoch: int) -> pd.DataFrame | None:
+    """The history of whole epochs before `start_epoch`; rows of a later, lost epoch are dropped."""
+    if not run.history_file.is_file():
+        return None
+    history = pd.read_csv(run.history_file)
+    history = history[history["epoch"] < start_epoch]
+    files.write_text(run.history_file, history.to_csv(index=False))
+    return history
+
+
+def _class_weights(run: run_directory.RunDirectory) -> dict[int, float]:
+    """Weight of each target index: images over (classes times images of the class)."""
+    by_class = run.manifest["splits"]["train"]["by_class"]
+    counts = np.array([by_class[name] for name in run.labels.class_names], dtype=float)
+    if run.labels.head == "binary":
+        positive = counts[run.labels.positive_index]
+        counts = np.array([counts.sum() - positive, positive])
+    weights = counts.sum() / (len(counts) * np.maximum(counts, 1.0))
+    return {index: float(weight) for index, weight in enumerate(weights)}
+
+
+def _save_best(run: run_directory.RunDirectory) -> None:
+    """Writes the best epoch's weights as a float32 model that loads without the training code."""
+    best = run.checkpoints / _BEST
+    if not best.is_file():
+        if run.model_file.is_file():
+            return
+        raise errors.CtcovError(
+            f"{run.path}: interrupted before the first epoch of the last stage ended: go on with --resume {run.path}"
+        )
+    scratch = dataclasses.replace(run.config.model)
+    if hasattr(scratch, "weights"):
+        scratch = dataclasses.replace(scratch, weights="none")
+    model = registry.build(scratch, run.config.preprocess.image_size, len(run.labels.outputs))
+    model.load_weights(best)
+    with files.atomic_path(run.model_file) as written:
+        model.save(written)
