@@ -180,7 +180,8 @@ def from_dict(content: dict[str, Any]) -> Config:
     try:
         return _converter.structure(content, Config)
     except (cattrs.BaseValidationError, KeyError, TypeError) as error:
-        faults = "; ".join(cattrs.transform_error(error)) if isinstance(error, Exception) else str(error)
+        faults = "; ".join(cattrs.transform_error(error))
         raise errors.CtcovError(
-            f"configuration does not fit this version of ctcov ({faults}): train again, or use the version that wrote it"
+            f"configuration does not fit this version of ctcov ({faults}): "
+            "train again, or use the version that wrote it"
         ) from error

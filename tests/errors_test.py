@@ -1,0 +1,47 @@
+import errno
+
+import pytest
+
+from ctcov_tf import errors
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (errors.CtcovError("a.png: empty: replace it"), 2, "error: a.png: empty: replace it\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "runs/x"),
+            2,
+            "error: No space left on device: runs/x; free some space or choose another folder\n",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "runs"), 2, "error: Permission denied: runs; check its"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_faults_become_one_line_and_an_exit_code(raised, code, line, capsys):
+    @errors.exit_cleanly
+    def main():
+        raise raised
+
+    with pytest.raises(SystemExit) as exit_info:
+        main()
+    assert exit_info.value.code == code
+    printed = capsys.readouterr().err
+    assert printed.startswith(line)
+    assert printed.count("\n") == 1
+
+
+@pytest.mark.parametrize("returned", [None, 0, 1])
+def test_exit_code_is_what_main_returns(returned):
+    with pytest.raises(SystemExit) as exit_info:
+        errors.exit_cleanly(lambda: returned)()
+    assert exit_info.value.code == (returned or 0)
+
+
+def test_a_bug_is_not_hidden():
+    @errors.exit_cleanly
+    def main():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        main()

@@ -1,0 +1,56 @@
+import keras
+import numpy as np
+import pytest
+from sklearn import metrics
+import tensorflow as tf
+
+from ctcov_tf.model_info import Labels
+from ctcov_tf.training import callbacks
+
+
+def small_model():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+
+
+def test_validation_adds_loss_and_exact_auc():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(21, 4)).astype("float32"), rng.integers(0, 2, (21, 1)).astype("float32")
+    model, loss = small_model(), keras.losses.BinaryCrossentropy(from_logits=True)
+    callback = callbacks.Validation(
+        tf.data.Dataset.from_tensor_slices((x, y)).batch(8), Labels(("covid19", "normal"), "covid19", "binary"), loss
+    )
+    callback.set_model(model)
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    logits = model.predict(x, verbose=0)
+    assert logs["val_auc"] == pytest.approx(metrics.roc_auc_score(y, logits))
+    assert logs["val_loss"] == pytest.approx(float(loss(y, logits)), rel=1e-5)
+
+
+def test_best_weights_are_kept(tmp_path):
+    model = small_model()
+    callback = callbacks.BestWeights(tmp_path / "best.weights.h5", past=[0.5])
+    callback.set_model(model)
+    callback.on_epoch_end(0, {"val_auc": 0.4})
+    assert not (tmp_path / "best.weights.h5").exists()
+    kept = None
+    for epoch, auc in enumerate([0.7, 0.9, 0.8]):
+        model.set_weights([np.full_like(weight, epoch) for weight in model.get_weights()])
+        callback.on_epoch_end(epoch, {"val_auc": auc})
+        kept = model.get_weights() if auc == 0.9 else kept
+    model.load_weights(tmp_path / "best.weights.h5")
+    for ours, expected in zip(model.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize(("past", "stops_after"), [([], 3), ([0.9], 2), ([0.5, 0.9, 0.8], 1)])
+def test_early_stopping_counts_the_past(past, stops_after):
+    callback = callbacks.ResumableEarlyStopping(past, patience=2)
+    callback.set_model(small_model())
+    callback.on_train_begin()
+    epochs = 0
+    while not getattr(callback.model, "stop_training", False):
+        callback.on_epoch_end(len(past) + epochs, {"val_auc": 0.7})
+        epochs += 1
+    assert epochs == stops_after

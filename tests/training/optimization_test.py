@@ -1,0 +1,86 @@
+import keras
+import numpy as np
+import pytest
+
+from ctcov_tf.config import TrainConfig
+from ctcov_tf.model_info import Labels
+from ctcov_tf.training import optimization
+
+BINARY = Labels(("covid19", "normal"), "covid19", "binary")
+THREE = Labels(("covid19", "other_pneumonia", "normal"), "covid19", "three_class")
+
+
+def rates(steps, **settings):
+    schedule = optimization.WarmupSchedule(**settings)
+    return np.array([float(schedule(step)) for step in range(steps)])
+
+
+def test_constant_rate():
+    np.testing.assert_allclose(rates(5, peak=1e-5, total_steps=5), 1e-5)
+
+
+def test_warmup_then_cosine():
+    curve = rates(101, peak=1.0, total_steps=100, warmup_steps=10, cosine=True)
+    assert (np.diff(curve[:10]) > 0).all()
+    assert (np.diff(curve[11:]) < 0).all()
+    assert curve[9] == pytest.approx(1.0)
+    assert curve[55] == pytest.approx(0.5)
+    assert curve[100] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_stages_follow_one_curve():
+    settings = {"peak": 1.0, "total_steps": 100, "warmup_steps": 10, "cosine": True}
+    whole = rates(100, **settings)
+    np.testing.assert_allclose(np.concatenate([whole[:60], rates(40, first_step=60, **settings)]), whole, atol=1e-6)
+
+
+def test_schedule_survives_its_config():
+    schedule = optimization.WarmupSchedule(1e-3, 100, 10, True, 20)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert float(again(5)) == float(schedule(5))
+
+
+def test_paper_optimizer():
+    optimizer = optimization.make_optimizer(TrainConfig(), steps_per_epoch=10)
+    assert type(optimizer) is keras.optimizers.Adam
+    assert float(optimizer.learning_rate) == pytest.approx(1e-5)
+    assert not optimizer.use_ema
+    assert optimizer.gradient_accumulation_steps is None
+
+
+def test_accumulated_steps_equal_one_larger_batch():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 3)).astype("float32"), rng.integers(0, 2, (8, 1)).astype("float32")
+
+    def weights_after(accumulate, batches):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        config = TrainConfig(accumulate=accumulate, learning_rate=0.1)
+        model.compile(optimization.make_optimizer(config, 1), optimization.make_loss(config, BINARY))
+        for part in np.split(np.arange(8), batches):
+            model.train_on_batch(x[part], y[part])
+        return model.get_weights()
+
+    for whole, accumulated in zip(weights_after(1, 1), weights_after(2, 2), strict=True):
+        np.testing.assert_allclose(whole, accumulated, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+@pytest.mark.parametrize(
+    ("labels", "right", "wrong"),
+    [
+        (BINARY, ([[1.0]], [[4.0]]), ([[1.0]], [[-4.0]])),
+        (THREE, ([[1.0, 0, 0]], [[4.0, 0, 0]]), ([[1.0, 0, 0]], [[0, 4.0, 0]])),
+    ],
+)
+def test_losses_work_on_logits(loss, labels, right, wrong):
+    function = optimization.make_loss(TrainConfig(loss=loss), labels)
+    assert 0 < float(function(*map(np.array, right))) < float(function(*map(np.array, wrong)))
+
+
+def test_cross_entropy_is_the_papers():
+    logits = np.array([[0.3], [-1.2]])
+    expected = np.mean([np.log1p(np.exp(-0.3)), np.log1p(np.exp(-1.2))])
+    assert float(optimization.make_loss(TrainConfig(), BINARY)(np.array([[1.0], [0.0]]), logits)) == pytest.approx(
+        expected, rel=1e-5
+    )
