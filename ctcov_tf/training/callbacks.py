@@ -1,5 +1,7 @@
 """What happens at the end of an epoch beyond Keras' own callbacks."""
 
+from collections.abc import Iterator
+import contextlib
 import pathlib
 from typing import Any
 
@@ -13,10 +15,30 @@ from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
 
 
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Puts the moving average of the trainable weights in place while the context lasts.
+
+    Args:
+      model: a compiled model; without `use_ema` in its optimizer nothing changes.
+    """
+    if not model.optimizer.use_ema or not model.optimizer.built:
+        yield
+        return
+    trained = [variable.numpy() for variable in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, trained, strict=True):
+            variable.assign(value)
+
+
 class Validation(keras.callbacks.Callback):
     """Adds `val_loss` and an exact `val_auc` of the positive class to the epoch's logs.
 
-    Stands after the callback that puts averaged weights in place and before those that read the logs.
+    Measures the averaged weights where the optimizer keeps an average. Stands before the callbacks that
+    read the logs.
 
     Args:
       batches: validation images and targets; read once an epoch.
@@ -33,9 +55,10 @@ class Validation(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Runs the validation images."""
         targets, logits = [], []
-        for images, target in self.batches:
-            targets.append(target.numpy())
-            logits.append(self.model.predict_on_batch(images))
+        with averaged_weights(self.model):
+            for images, target in self.batches:
+                targets.append(target.numpy())
+                logits.append(self.model.predict_on_batch(images))
         targets, logits = np.concatenate(targets), np.concatenate(logits)
         probability = scores.positive_probability(scores.probabilities(logits, self.labels), self.labels)
         column = 0 if self.labels.head == "binary" else self.labels.positive_index
@@ -65,7 +88,7 @@ class LearningRateLog(keras.callbacks.Callback):
 
 
 class BestWeights(keras.callbacks.Callback):
-    """Saves the weights of the epoch with the best `val_auc`, whole or not at all.
+    """Saves the (averaged) weights of the epoch with the best `val_auc`, whole or not at all.
 
     Args:
       path: the `.weights.h5` file.
@@ -81,7 +104,7 @@ class BestWeights(keras.callbacks.Callback):
         """Compares and saves."""
         if logs is not None and logs["val_auc"] > self.best:
             self.best = logs["val_auc"]
-            with files.atomic_path(self.path) as written:
+            with averaged_weights(self.model), files.atomic_path(self.path) as written:
                 self.model.save_weights(written)
 
 

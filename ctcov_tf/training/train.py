@@ -132,12 +132,7 @@ def _train_stage(
         jit_compile=False,
     )
     validation = input_pipeline.evaluation_batches(config, run.labels, "validation", image_size=image_size).cache()
-    callback_list: list[keras.callbacks.Callback] = [
-        keras.callbacks.BackupAndRestore(str(folder), double_checkpoint=True, delete_checkpoint=False)
-    ]
-    if train_config.ema_momentum:
-        callback_list.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-    callback_list += [callbacks.Validation(validation, run.labels, loss), callbacks.LearningRateLog(image_size)]
+    callback_list = [callbacks.Validation(validation, run.labels, loss), callbacks.LearningRateLog(image_size)]
     if last:
         callback_list.append(callbacks.BestWeights(run.checkpoints / _BEST, past))
         if train_config.patience:
@@ -146,6 +141,7 @@ def _train_stage(
         keras.callbacks.CSVLogger(str(run.history_file), append=True),
         keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
         keras.callbacks.ProgbarLogger(),
+        keras.callbacks.BackupAndRestore(str(folder), double_checkpoint=True, delete_checkpoint=False),
     ]
     print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {first_epoch + epochs}, {steps} steps each")
     model.fit(
