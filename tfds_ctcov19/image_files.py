@@ -1,0 +1,88 @@
+"""What all builders share: the features of an image file, read from its content and not from its name."""
+
+import dataclasses
+import io
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import tensorflow_datasets as tfds
+
+RESEARCH_USE = "Research use only, not for diagnosis."
+
+
+class UnreadableImageError(ValueError):
+    """The bytes are no image that can be decoded whole."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFacts:
+    """What a file tells about itself apart from its pixels.
+
+    Attributes:
+      file_format: by content, `PNG` or `JPEG`.
+      mode: Pillow's mode: `L`, `RGB`, `RGBA`, `P`, ...
+      width: native, pixels.
+      height: native, pixels.
+      file_bytes: length of the file.
+    """
+
+    file_format: str
+    mode: str
+    width: int
+    height: int
+    file_bytes: int
+
+
+def features(class_names: tuple[str, ...], **more: Any) -> tfds.features.FeaturesDict:
+    """Returns the features that every dataset here has, and those of `more`."""
+    return tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(None, None, 3), doc="the file's own bytes, never encoded again"),
+            "label": tfds.features.ClassLabel(names=list(class_names)),
+            "image_id": tfds.features.Text(doc="unique in the dataset"),
+            "group_id": tfds.features.Text(doc="patient, series or batch: what must not be split"),
+            "source": tfds.features.Text(doc="where in the archive the image stands"),
+            "file_format": tfds.features.Text(doc="by content: PNG or JPEG"),
+            "mode": tfds.features.Text(doc="Pillow's mode of the file"),
+            "width": tfds.features.Scalar(np.int32, doc="native, pixels"),
+            "height": tfds.features.Scalar(np.int32, doc="native, pixels"),
+            "file_bytes": tfds.features.Scalar(np.int32, doc="length of the file"),
+            **more,
+        }
+    )
+
+
+def read_facts(data: bytes) -> ImageFacts:
+    """Decodes an image file whole and returns its facts.
+
+    Args:
+      data: content of the file.
+
+    Returns:
+      Format by content, mode, native size, length.
+
+    Raises:
+      UnreadableImageError: empty, truncated, no image, or neither PNG nor JPEG.
+    """
+    image = _open(data)
+    return ImageFacts(str(image.format), image.mode, image.width, image.height, len(data))
+
+
+def read_pixels(data: bytes) -> bytes:
+    """Returns a key of the decoded picture: its size and RGB pixels, alpha dropped; equal for equal pictures.
+
+    Raises:
+      UnreadableImageError: as `read_facts`.
+    """
+    image = _open(data)
+    return repr(image.size).encode() + image.convert("RGB").tobytes()
+
+
+def _open(data: bytes) -> PIL.Image.Image:
+    try:
+        image = PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
+        image.load()
+    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise UnreadableImageError(str(error).replace("<_io.BytesIO object", "<file")) from error
+    return image

@@ -1,0 +1,107 @@
+import dataclasses
+import pathlib
+
+import numpy as np
+import pytest
+from sklearn import linear_model, model_selection, pipeline, preprocessing
+import tensorflow_datasets as tfds
+
+from tfds_ctcov19.phantom import phantom_dataset_builder, scanner
+
+SIZES = (64, 112)
+
+
+class PhantomTest(tfds.testing.DatasetBuilderTestCase):
+    DATASET_CLASS = phantom_dataset_builder.Builder
+    EXAMPLE_DIR = str(pathlib.Path(__file__).parent)  # nothing is read
+    BUILDER_CONFIG_NAMES_TO_TEST = ["tiny"]  # noqa: RUF012
+    SPLITS = {"train": 60, "validation": 24, "test": 24}  # noqa: RUF012
+
+
+@pytest.fixture(scope="module")
+def phantoms() -> list[scanner.Phantom]:
+    """Ninety patients, four slices each."""
+    return [scanner.scan(index, SIZES) for index in range(360)]
+
+
+def cross_validated_auc(features: np.ndarray, phantoms: list[scanner.Phantom], label: str) -> float:
+    """AUC of a logistic regression for one class against the rest, folds split by patient."""
+    model = pipeline.make_pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=1000))
+    scores = model_selection.cross_val_score(
+        model,
+        features,
+        [phantom.label == label for phantom in phantoms],
+        groups=[phantom.patient for phantom in phantoms],
+        cv=model_selection.StratifiedGroupKFold(5),
+        scoring="roc_auc",
+    )
+    return float(scores.mean())
+
+
+def test_example_depends_on_its_number_alone():
+    alone = scanner.scan(17, SIZES)
+    for index in (3, 16):
+        scanner.scan(index, SIZES)
+    again = scanner.scan(17, SIZES)
+    np.testing.assert_array_equal(alone.image, again.image)
+    np.testing.assert_array_equal(alone.lesion_mask, again.lesion_mask)
+    assert not np.array_equal(alone.image, scanner.scan(18, (len(alone.image),) * 2).image)
+
+
+def test_every_patient_has_one_class_and_classes_are_balanced(phantoms):
+    labels: dict[int, set[str]] = {}
+    for phantom in phantoms:
+        labels.setdefault(phantom.patient, set()).add(phantom.label)
+    assert all(len(of_patient) == 1 for of_patient in labels.values())
+    assert {label: sum(phantom.label == label for phantom in phantoms) for label in scanner.CLASSES} == {
+        label: len(phantoms) // 3 for label in scanner.CLASSES
+    }
+
+
+def test_lesions_lie_where_the_class_says(phantoms):
+    sides: dict[str, list[bool]] = {label: [] for label in scanner.CLASSES}
+    for phantom in phantoms:
+        half = phantom.lesion_mask.shape[1] // 2
+        left, right = phantom.lesion_mask[:, :half].any(), phantom.lesion_mask[:, half:].any()
+        sides[phantom.label].append(left and right)
+        assert set(np.unique(phantom.lesion_mask)) <= {0, 255}
+        assert (left or right) == (phantom.label != "normal")
+    assert np.mean(sides["covid19"]) > 0.8
+    assert np.mean(sides["other_pneumonia"]) < 0.3
+
+
+def test_native_size_tells_nothing(phantoms):
+    size = np.array([len(phantom.image) for phantom in phantoms], float)
+    assert len(np.unique(size)) > 20
+    for label in scanner.CLASSES:
+        assert 0.3 < cross_validated_auc(np.stack([size, size**2], axis=-1), phantoms, label) < 0.7
+
+
+def test_file_facts_follow_from_size_alone():
+    builder = phantom_dataset_builder.Builder(config="shortcut")
+    examples = [example for _, example in builder._generate_examples(range(0, 24, 2))]
+    assert {(example["file_format"], example["mode"]) for example in examples} == {("PNG", "L")}
+    by_size: dict[tuple[int, int], set[int]] = {}
+    for example in examples:
+        by_size.setdefault((example["width"], example["height"]), set()).add(example["file_bytes"])
+    assert all(len(lengths) == 1 for lengths in by_size.values())
+
+
+def test_intensity_statistics_do_not_solve_it(phantoms):
+    statistics = [
+        [image.mean(), image.std(), *np.percentile(image, (10, 25, 50, 75, 90))]
+        for image in (phantom.image.astype(float) for phantom in phantoms)
+    ]
+    for label in scanner.CLASSES:
+        assert cross_validated_auc(np.array(statistics), phantoms, label) < 0.85
+
+
+def test_shortcut_mark_tells_the_class_and_changes_nothing_else():
+    corners = set()
+    for index in (0, 4, 8):
+        plain, marked = scanner.scan(index, (96, 96)), scanner.scan(index, (96, 96), shortcut=True)
+        rows, columns = np.nonzero(plain.image != marked.image)
+        assert len(rows) < 0.01 * plain.image.size
+        corners.add((rows.mean() > 48, columns.mean() > 48))
+        assert dataclasses.replace(plain, image=marked.image).label == marked.label
+    assert len(corners) == 3
