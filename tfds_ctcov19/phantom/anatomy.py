@@ -107,7 +107,7 @@ def draw_slice(patient: Patient, height: float, size: int, rng: np.random.Genera
     _draw_mediastinum(hu, x, y, patient, height, pixel, rng)
     _draw_spine(hu, x, y, patient, pixel, rng)
 
-    masks = {side: inside > 0 for inside in lungs.values()}
+    masks = {side: inside > 0 for side, inside in lungs.items()}
     either = (masks[LEFT] | masks[RIGHT]).astype(np.uint8)
     pleura = cv2.distanceTransform(either, cv2.DIST_L2, 5) * pixel
     return Slice(hu, x, y, masks, pleura)
