@@ -1,0 +1,27 @@
+"""From a model's configuration to the model."""
+
+import keras
+
+from ctcov_tf.config import DeepCTNetConfig, ModelConfig
+from ctcov_tf.models.deep_ct_net import deep_ct_net
+from ctcov_tf.models.small_cnn import small_cnn
+
+
+def build(config: ModelConfig, image_size: int, outputs: int) -> keras.Model:
+    """Builds the model that a configuration describes.
+
+    Args:
+      config: which model, and its widths and depths.
+      image_size: side of the input, pixels.
+      outputs: number of logits.
+
+    Returns:
+      Functional model over one flat graph: `image` float32 (batch, size, size, 3), pre-processed, to
+      `logits` float32 (batch, outputs), whatever the dtype policy.
+
+    Raises:
+      CtcovError: the backbone's weights cannot be had or do not fit.
+    """
+    if isinstance(config, DeepCTNetConfig):
+        return deep_ct_net(config, image_size, outputs)
+    return small_cnn(config, image_size, outputs)

@@ -1,0 +1,31 @@
+"""From logits to probabilities."""
+
+import tensorflow as tf
+
+from ctcov_tf.model_info import Labels
+
+
+def probabilities(logits: tf.Tensor, labels: Labels) -> tf.Tensor:
+    """Sigmoid of the binary head, softmax of the three-class head.
+
+    Args:
+      logits: (batch, outputs) float.
+      labels: what the outputs mean.
+
+    Returns:
+      (batch, outputs) float in [0, 1].
+    """
+    return tf.sigmoid(logits) if labels.head == "binary" else tf.nn.softmax(logits)
+
+
+def positive_probability(probabilities: tf.Tensor, labels: Labels) -> tf.Tensor:
+    """Probability of the positive class.
+
+    Args:
+      probabilities: (batch, outputs) tensor or array, as `probabilities` returns them.
+      labels: what the outputs mean.
+
+    Returns:
+      (batch,) float in [0, 1].
+    """
+    return probabilities[:, labels.outputs.index(labels.positive)]
