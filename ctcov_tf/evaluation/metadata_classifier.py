@@ -1,0 +1,46 @@
+"""The honest row beside every image model: a classifier that sees no pixel.
+
+Where positive and negative images come from different places, their size, mode and file format can tell
+the class. A network that reads the pixels is worth little where this one is as good.
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn import compose, ensemble, pipeline, preprocessing
+
+CATEGORIES = ["mode", "file_format"]
+NUMBERS = ["width", "height", "file_bytes"]
+COLUMNS = CATEGORIES + NUMBERS
+
+
+def fit(train: pd.DataFrame, seed: int = 0) -> pipeline.Pipeline | None:
+    """Fits gradient boosting on the metadata of the training images.
+
+    Args:
+      train: one row an image: `COLUMNS`, and `target`, 1 for the positive class.
+      seed: of the boosting.
+
+    Returns:
+      The classifier; None if the images are of one class only.
+    """
+    if train["target"].nunique() < 2:
+        return None
+    encode = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    encoded = compose.ColumnTransformer([("categories", encode, CATEGORIES), ("numbers", "passthrough", NUMBERS)])
+    boosting = ensemble.HistGradientBoostingClassifier(random_state=seed)
+    return pipeline.make_pipeline(encoded, boosting).fit(train[COLUMNS], train["target"])
+
+
+def predict(classifier: pipeline.Pipeline, images: pd.DataFrame) -> np.ndarray:
+    """Probability of the positive class.
+
+    Args:
+      classifier: what `fit` gave.
+      images: one row an image: `COLUMNS`.
+
+    Returns:
+      (n,) float64 in [0, 1].
+    """
+    if images.empty:
+        return np.zeros(0)
+    return classifier.predict_proba(images[COLUMNS])[:, 1]

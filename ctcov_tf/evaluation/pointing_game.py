@@ -1,0 +1,101 @@
+"""Pointing game (arXiv 1608.00507): does the heat map's maximum fall into the lesion?
+
+Needs a dataset that knows its lesions (`lesion_mask`), such as the phantoms.
+"""
+
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from ctcov_tf import input_pipeline
+from ctcov_tf.evaluation import intervals
+from ctcov_tf.explain import GradCam
+from ctcov_tf.run_directory import RunDirectory
+
+TOLERANCE = 15 / 256  # of the image's side: the 15 pixels of the paper, at 256 pixels
+
+
+def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | None:
+    """Plays the game over the images of the positive class that bear lesions.
+
+    Args:
+      run: the run.
+      split: part of its dataset.
+      model: the network of the run.
+
+    Returns:
+      What `score` gives, and `split`; None where the dataset knows no lesions.
+
+    Raises:
+      CtcovError: the dataset is missing.
+    """
+    examples = input_pipeline.examples(run.config.data, split)
+    if "lesion_mask" not in examples.element_spec:
+        return None
+    size = run.config.preprocess.image_size
+    explain = tf.function(GradCam(model, run.labels), reduce_retracing=True)
+    batches = input_pipeline.evaluation_batches(run.config, run.labels, split).unbatch()
+    heatmaps, masks, groups = [], [], []
+    for example, (image, _) in zip(examples, batches, strict=True):
+        if int(example["label"]) != run.labels.positive_index:
+            continue
+        mask = _resize(example["lesion_mask"].numpy(), size)
+        if mask.any():
+            heatmaps.append(explain(image[tf.newaxis])[1][0].numpy())
+            masks.append(mask)
+            groups.append(example["group_id"].numpy().decode())
+    return {"split": split, **score(heatmaps, masks, groups)}
+
+
+def score(heatmaps: list[npt.NDArray], masks: list[npt.NDArray], groups: list[str]) -> dict[str, Any]:
+    """Share of images whose highest cell of the heat map has its centre in or near the lesion.
+
+    Args:
+      heatmaps: (h', w') float each; one that is zero everywhere is a miss.
+      masks: (h, w) bool each, True in the lesion.
+      groups: each image's group, for the interval.
+
+    Returns:
+      `images`, `hits`, `empty_heatmaps`, `share` with its `low` and `high`, `chance` (mean share of the
+      image's area that counts as a hit) and `tolerance_pixels`; None where there is no image.
+    """
+    radius = round(TOLERANCE * masks[0].shape[0]) if masks else 0
+    targets = [_dilate(mask, radius) for mask in masks]
+    hits = np.array([_points_into(*pair) for pair in zip(heatmaps, targets, strict=True)], float)
+    weights = intervals.replicate_weights(groups)
+    interval = None
+    if len(set(groups)) > 1:
+        interval = intervals.percentile_interval(weights @ hits / weights.sum(axis=1))
+    low, high = interval or (None, None)
+    return {
+        "images": len(hits),
+        "groups": len(set(groups)),
+        "hits": int(hits.sum()),
+        "empty_heatmaps": sum(not heatmap.any() for heatmap in heatmaps),
+        "share": float(hits.mean()) if len(hits) else None,
+        "low": low,
+        "high": high,
+        "chance": float(np.mean([target.mean() for target in targets])) if targets else None,
+        "tolerance_pixels": radius,
+    }
+
+
+def _points_into(heatmap: npt.NDArray, target: npt.NDArray) -> bool:
+    if not heatmap.any():
+        return False
+    cell = np.array(np.unravel_index(np.argmax(heatmap), heatmap.shape))
+    row, column = ((cell + 0.5) * target.shape / heatmap.shape).astype(int)
+    return bool(target[row, column])
+
+
+def _resize(mask: npt.NDArray, size: int) -> npt.NDArray:
+    return cv2.resize(mask[..., 0], (size, size), interpolation=cv2.INTER_NEAREST_EXACT) > 0
+
+
+def _dilate(mask: npt.NDArray, radius: int) -> npt.NDArray:
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.dilate(mask.astype(np.uint8), disc) > 0
