@@ -85,7 +85,7 @@ def pick_cases(predictions: pd.DataFrame, threshold: float, each: int = EACH) ->
     frame = predictions.reset_index(drop=True)
     decision = (frame["probability"] >= threshold).astype(int)
     span = np.where(decision, 1 - threshold, threshold)  # so that both sides of the threshold reach 1
-    sureness = (frame["probability"] - threshold).abs() / np.maximum(span, 1e-12)
+    sureness = np.abs(frame["probability"].to_numpy() - threshold) / np.maximum(span, 1e-12)
     frame = frame.assign(decision=decision, sureness=sureness)
     right = frame["decision"] == frame["target"]
     ranked = {
@@ -127,11 +127,12 @@ def draw_cases(
     """
     cases = pick_cases(predictions, threshold)
     explainer = Explainer(run, model)
+    rows = dict(zip(cases.index, cases.to_dict("records"), strict=True))
     drawn: dict[int, dict[str, Any]] = {}
     for index, example in enumerate(input_pipeline.examples(run.config.data, split)):
-        if index not in cases.index:
+        if index not in rows:
             continue
-        case = cases.loc[index]
+        case = rows[index]
         rgb = decode.decode_rgb(example["image"].numpy(), str(case["image_id"]))
         explanation = explainer(rgb)
         record = {

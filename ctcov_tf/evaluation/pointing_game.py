@@ -10,9 +10,11 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
+import tqdm
 
 from ctcov_tf import input_pipeline
 from ctcov_tf.evaluation import intervals
+from ctcov_tf.evaluation.predictions import SILENT_SECONDS
 from ctcov_tf.explain import GradCam
 from ctcov_tf.run_directory import RunDirectory
 
@@ -40,10 +42,11 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
     explain = tf.function(GradCam(model, run.labels), reduce_retracing=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split).unbatch()
     heatmaps, masks, groups = [], [], []
-    for example, (image, _) in zip(examples, batches, strict=True):
+    progress = tqdm.tqdm(examples, desc=f"pointing game {split}", unit="image", delay=SILENT_SECONDS, leave=False)
+    for example, (image, _) in zip(progress, batches, strict=True):
         if int(example["label"]) != run.labels.positive_index:
             continue
-        mask = _resize(example["lesion_mask"].numpy(), size)
+        mask = _read_mask(example["lesion_mask"].numpy(), size)
         if mask.any():
             heatmaps.append(explain(image[tf.newaxis])[1][0].numpy())
             masks.append(mask)
@@ -92,8 +95,10 @@ def _points_into(heatmap: npt.NDArray, target: npt.NDArray) -> bool:
     return bool(target[row, column])
 
 
-def _resize(mask: npt.NDArray, size: int) -> npt.NDArray:
-    return cv2.resize(mask[..., 0], (size, size), interpolation=cv2.INTER_NEAREST_EXACT) > 0
+def _read_mask(png: bytes, size: int) -> npt.NDArray:
+    mask = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert mask is not None  # TFDS has checked it
+    return cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST_EXACT) > 0
 
 
 def _dilate(mask: npt.NDArray, radius: int) -> npt.NDArray:

@@ -1,0 +1,126 @@
+"""What the numbers mean, in words computed from them: the remarks of the report."""
+
+from typing import Any
+
+
+def remarks(metrics: dict[str, Any]) -> list[str]:
+    """Remarks on an evaluation, gravest first.
+
+    Args:
+      metrics: what `protocols.evaluate` writes to metrics.json.
+
+    Returns:
+      Sentences for a reader of the report.
+    """
+    found = []
+    if metrics["synthetic"]:
+        found.append("The images are synthetic: nothing here says how the model does on patients.")
+    for split, part in metrics["splits"].items():
+        found += _on_size(split, part)
+    judged = judged_split(metrics)
+    if judged:
+        found += _on_metadata(judged, metrics)
+        found += _on_discrimination(judged, metrics["splits"][judged])
+    found += _on_gap(metrics["splits"])
+    if "0.5" in metrics["threshold"]["threshold_rule"]:
+        found.append(f"The threshold is {metrics['threshold']['threshold_rule']}.")
+    found += _on_pointing(metrics["pointing_game"])
+    if metrics["test_readings"] > 1:
+        found.append(
+            f"The test part has been read {metrics['test_readings']} times for this run: "
+            "the more choices follow from it, the less its numbers mean."
+        )
+    return found
+
+
+def judged_split(metrics: dict[str, Any]) -> str | None:
+    """The part that the verdict rests on: test where it was read, else the last part; None if there is none."""
+    splits = list(metrics["splits"])
+    return "test" if "test" in splits else (splits[-1] if splits else None)
+
+
+def _on_size(split: str, part: dict[str, Any]) -> list[str]:
+    if not part["images"]:
+        return [f"The {split} part holds no images."]
+    found = []
+    if split != "train" and part["groups_in_train"]:
+        found.append(
+            f"{part['groups_in_train']} of the {part['groups']} groups of the {split} part also stand in train: "
+            "its numbers may rest on images that the model knows."
+        )
+    if part["positives"] in (0, part["images"]):
+        found.append(f"The {split} part holds one class only: its AUC and some other metrics are undefined.")
+    elif part["one_class_replicates"]:
+        found.append(
+            f"{part['one_class_replicates']} of the resamplings of the {split} part drew one class only "
+            "and are left out of the AUC's interval: the part is small."
+        )
+    return found
+
+
+def _on_metadata(split: str, metrics: dict[str, Any]) -> list[str]:
+    metadata = metrics["metadata_only"].get(split)
+    ours = metrics["splits"][split]["metrics"]["auc"]
+    theirs = metadata["metrics"]["auc"] if metadata else None
+    if theirs is None or theirs["value"] is None or ours["value"] is None:
+        return []
+    seen = "A classifier that sees only size, mode and file format of the images, no pixel,"
+    if theirs["low"] is None:
+        return [f"{seen} reaches AUC {theirs['value']:.3f} on the {split} part."]
+    difference = metadata["auc_difference"]
+    gap = (
+        f"(difference {difference['value']:+.3f}, 95 % interval {difference['low']:+.3f} to {difference['high']:+.3f})"
+    )
+    if theirs["low"] <= 0.5 <= theirs["high"]:
+        return [
+            f"{seen} is at chance on the {split} part (AUC {theirs['value']:.3f}): the files don't tell the class away."
+        ]
+    scores = f"reaches AUC {theirs['value']:.3f} on the {split} part, the model {ours['value']:.3f} {gap}"
+    if difference["high"] < 0:
+        verdict = (
+            "The files tell the class better than the model does: positive and negative images come from different "
+            "places, and no score on them shows that disease is being read."
+        )
+    elif difference["low"] > 0:
+        verdict = "The model is better, but part of what it reads may be the same difference between sources."
+    else:
+        verdict = "The two can't be told apart: the score does not show that disease is being read."
+    return [f"{seen} {scores}. {verdict}"]
+
+
+def _on_discrimination(split: str, part: dict[str, Any]) -> list[str]:
+    auc = part["metrics"]["auc"]
+    if auc["low"] is None:
+        return []
+    if auc["low"] <= 0.5:
+        return [
+            f"The interval of the AUC on the {split} part, {auc['low']:.3f} to {auc['high']:.3f}, "
+            "reaches down to chance (0.5): the model has not been shown to tell the classes apart."
+        ]
+    width = auc["high"] - auc["low"]
+    return [
+        f"The AUC on the {split} part rests on {part['images']} images of {part['groups']} groups; its 95 % interval "
+        f"is {width:.3f} wide, so models that differ by less than about {width / 2:.2f} can't be told apart here."
+    ]
+
+
+def _on_gap(splits: dict[str, Any]) -> list[str]:
+    if not {"validation", "test"} <= set(splits):
+        return []
+    validation, test = (splits[name]["metrics"]["auc"] for name in ("validation", "test"))
+    if validation["low"] is None or test["low"] is None:
+        return []
+    if validation["low"] > test["high"]:
+        return ["The test part is clearly worse than validation: checkpoint and threshold were fitted to the latter."]
+    if test["low"] > validation["high"]:
+        return ["The test part is clearly better than validation: the two parts differ in more than chance."]
+    return []
+
+
+def _on_pointing(game: dict[str, Any] | None) -> list[str]:
+    if not game or game["share"] is None or game["low"] is None:
+        return []
+    place = f"In {game['share']:.0%} of images the heat map's maximum lies in the lesion (chance {game['chance']:.0%})"
+    if game["low"] > game["chance"]:
+        return [f"{place}: more often than a random point would."]
+    return [f"{place}: no more often than a random point might, so the heat maps are no proof of what the model reads."]

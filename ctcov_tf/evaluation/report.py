@@ -1,0 +1,80 @@
+"""The report: one HTML page that needs no other file, no script and no network."""
+
+import base64
+import json
+import pathlib
+from typing import Any
+
+import jinja2
+
+from ctcov_tf import RESEARCH_USE, config
+from ctcov_tf.evaluation import metrics as metrics_lib
+from ctcov_tf.evaluation import remarks
+from ctcov_tf.run_directory import RunDirectory
+
+METRIC_TITLES = {
+    "precision": "precision",
+    "recall": "recall (sensitivity)",
+    "specificity": "specificity",
+    "f1": "F1",
+    "accuracy": "accuracy",
+    "auc": "AUC",
+    "average_precision": "average precision",
+}
+METADATA_ONLY = "metadata only"
+
+
+def render(run: RunDirectory, metrics: dict[str, Any], cases: list[dict[str, Any]]) -> str:
+    """Renders the page.
+
+    Args:
+      run: the run; its figures are taken into the page.
+      metrics: what metrics.json holds.
+      cases: the records that `examples.draw_cases` gave.
+
+    Returns:
+      HTML.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters["percent"] = lambda value: f"{value:.0%}"
+    environment.globals["figure"] = lambda name: _data_url(run.figures / name)
+    return environment.get_template("report.html").render(
+        run=run,
+        metrics=metrics,
+        judged=remarks.judged_split(metrics),
+        columns=columns(metrics),
+        metric_names=metrics_lib.NAMES,
+        titles=METRIC_TITLES,
+        has_history=(run.figures / "history.png").is_file(),
+        cases={
+            kind: [case for case in cases if case["kind"] == kind] for kind in dict.fromkeys(c["kind"] for c in cases)
+        },
+        configuration=json.dumps(config.to_dict(run.config), indent=2),
+        notice=RESEARCH_USE,
+    )
+
+
+def columns(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The columns of the table: the model on each part, then the metadata classifier on the part judged.
+
+    Args:
+      metrics: what metrics.json holds.
+
+    Returns:
+      What `protocols.summarise` gave, by the column's title.
+    """
+    judged = remarks.judged_split(metrics)
+    found = dict(metrics["splits"])
+    if judged in metrics["metadata_only"]:
+        found[f"{METADATA_ONLY}, {judged}"] = metrics["metadata_only"][judged]
+    return found
+
+
+def _data_url(path: pathlib.Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -1,0 +1,99 @@
+import copy
+
+import pytest
+
+from ctcov_tf.evaluation import remarks
+
+
+def part(auc, low, high, **changes):
+    counts = {"images": 100, "groups": 60, "positives": 40, "one_class_replicates": 0, "groups_in_train": 0}
+    return {**counts, "metrics": {"auc": {"value": auc, "low": low, "high": high}}, **changes}
+
+
+@pytest.fixture
+def metrics():
+    return {
+        "synthetic": False,
+        "splits": {"validation": part(0.82, 0.72, 0.9), "test": part(0.8, 0.7, 0.88)},
+        "metadata_only": {
+            "test": part(0.94, 0.9, 0.97) | {"auc_difference": {"value": -0.14, "low": -0.2, "high": -0.05}}
+        },
+        "threshold": {"threshold": 0.4, "threshold_rule": "Youden's J on validation"},
+        "pointing_game": None,
+        "test_readings": 1,
+    }
+
+
+def said(metrics):
+    return " ".join(remarks.remarks(metrics))
+
+
+def test_says_how_wide_the_interval_is(metrics):
+    assert "0.180 wide, so models that differ by less than about 0.09" in said(metrics)
+
+
+def test_says_that_metadata_is_better(metrics):
+    assert "AUC 0.940 on the test part, the model 0.800 (difference -0.140" in said(metrics)
+    assert "The files tell the class better than the model does" in said(metrics)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.02, 0.2, "The model is better, but"), (-0.1, 0.1, "can't be told apart: the score")]
+)
+def test_verdict_follows_the_difference(metrics, low, high, verdict):
+    metrics["metadata_only"]["test"]["auc_difference"] = {"value": 0.05, "low": low, "high": high}
+    assert verdict in said(metrics)
+    assert "tell the class better" not in said(metrics)
+
+
+def test_says_that_metadata_is_at_chance(metrics):
+    metrics["metadata_only"]["test"]["metrics"]["auc"] = {"value": 0.52, "low": 0.4, "high": 0.6}
+    assert "is at chance on the test part (AUC 0.520)" in said(metrics)
+
+
+def test_says_that_the_model_is_at_chance(metrics):
+    metrics["splits"]["test"] = part(0.55, 0.45, 0.66)
+    assert "reaches down to chance" in said(metrics)
+
+
+def test_says_what_is_unusual(metrics):
+    quiet = said(metrics)
+    loud = copy.deepcopy(metrics)
+    loud["synthetic"] = True
+    loud["splits"]["test"] |= {"groups_in_train": 7, "one_class_replicates": 12}
+    loud["threshold"]["threshold_rule"] = "0.5, since validation holds one class only"
+    loud["test_readings"] = 5
+    for phrase in (
+        "synthetic",
+        "7 of the 60 groups of the test part also stand in train",
+        "12 of the resamplings of the test part drew one class only",
+        "The threshold is 0.5, since validation holds one class only",
+        "read 5 times",
+    ):
+        assert phrase in said(loud)
+        assert phrase not in quiet
+
+
+@pytest.mark.parametrize(
+    ("test", "verdict"),
+    [(part(0.6, 0.55, 0.65), "clearly worse"), (part(0.97, 0.95, 0.99), "clearly better"), (part(0.8, 0.7, 0.9), None)],
+)
+def test_compares_validation_and_test(metrics, test, verdict):
+    metrics["splits"]["test"] = test
+    assert ("clearly" in said(metrics)) == bool(verdict)
+    assert (verdict or "") in said(metrics)
+
+
+@pytest.mark.parametrize(("low", "verdict"), [(0.3, "more often than a random point"), (0.1, "no proof")])
+def test_judges_the_pointing_game(metrics, low, verdict):
+    metrics["pointing_game"] = {"share": 0.5, "low": low, "high": 0.7, "chance": 0.12}
+    assert verdict in said(metrics)
+
+
+def test_parts_of_one_class_or_none(metrics):
+    metrics["splits"] = {
+        "validation": part(None, None, None, images=0, positives=0),
+        "test": part(None, None, None, positives=0),
+    }
+    assert "The validation part holds no images" in said(metrics)
+    assert "The test part holds one class only" in said(metrics)
