@@ -1,0 +1,119 @@
+"""Encoded image to 8-bit array, with limits and clear refusals; no TensorFlow.
+
+`ctcov_tf.preprocessing.decode` is the same rule as graph code, bit for bit.
+"""
+
+import io
+import os
+import pathlib
+import warnings
+
+import numpy as np
+from PIL import Image
+
+from ctcov_tf import errors
+
+MAX_PIXELS = 40_000_000
+"""Images of more pixels are refused: nothing on a chest CT needs them, and they exhaust memory."""
+
+FORMATS = ("PNG", "JPEG", "BMP")
+"""What is read, recognised by content; the file's name plays no part."""
+
+LUMA = (4899, 9617, 1868)
+"""Weights of red, green and blue in 1/16384: ITU-R BT.601 as 14-bit fixed point."""
+
+_BMP_BITS_OFFSET = 28  # of the field that holds the bits of a pixel
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError)  # what Pillow raises on files that it cannot read
+
+
+def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:
+    """Reads an image file: `decode_rgb` of its content.
+
+    Raises:
+      CtcovError: the file is missing, or `decode_rgb` refuses it.
+    """
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise errors.CtcovError(f"{path}: {error.strerror}: name an image file that can be read") from error
+    return decode_rgb(data, os.fspath(path))
+
+
+def decode_rgb(data: bytes, name: str) -> np.ndarray:
+    """Decodes a PNG, JPEG or 24-bit BMP.
+
+    Palettes become colours, transparency is dropped (not blended), 16-bit samples keep their high byte,
+    the EXIF orientation is ignored.
+
+    Args:
+      data: the file's content.
+      name: what to call the image in errors.
+
+    Returns:
+      uint8 (height, width, 3), red first.
+
+    Raises:
+      CtcovError: the data are empty, truncated, no such image, animated, or of more than `MAX_PIXELS`.
+    """
+    if not data:
+        raise errors.CtcovError(f"{name}: empty file: fetch or export the image again")
+    with _open(data, name) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise errors.CtcovError(
+                f"{name}: {width} x {height} pixels, the limit is {MAX_PIXELS}: scale the image down first"
+            )
+        if image.format == "PNG" and getattr(image, "is_animated", False):
+            raise errors.CtcovError(f"{name}: animated image: save the frame to be judged as a PNG of its own")
+        if image.format == "BMP" and data[_BMP_BITS_OFFSET] != 24:
+            raise errors.CtcovError(f"{name}: BMP of {data[_BMP_BITS_OFFSET]} bits a pixel: convert it to PNG")
+        try:
+            if image.format == "PNG":
+                _open(data, name).verify()  # checksums, to the last chunk: decoding alone overlooks a missing end
+            return _to_rgb(image)
+        except _DAMAGED as error:
+            raise errors.CtcovError(f"{name}: damaged or truncated ({error}): fetch or export it again") from error
+
+
+def to_grey(rgb: np.ndarray) -> np.ndarray:
+    """Luma of an RGB image in fixed point; equal channels give their own value.
+
+    Args:
+      rgb: uint8 (height, width, 3).
+
+    Returns:
+      uint8 (height, width).
+    """
+    red, green, blue = (rgb[..., channel].astype(np.int32) * weight for channel, weight in enumerate(LUMA))
+    return ((red + green + blue + 8192) >> 14).astype(np.uint8)
+
+
+def _open(data: bytes, name: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise errors.CtcovError(
+            f"{name}: far more pixels than the limit of {MAX_PIXELS}: scale the image down first"
+        ) from error
+    except _DAMAGED as error:
+        raise errors.CtcovError(f"{name}: not a PNG, JPEG or BMP image: convert it to PNG") from error
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    if image.mode == "CMYK":
+        return _cmyk_to_rgb(image)
+    if image.mode.startswith("I;16"):
+        grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., np.newaxis], 3, axis=-1)
+    if image.mode == "RGBA":
+        return np.ascontiguousarray(np.asarray(image)[..., :3])
+    return np.asarray(image.convert("RGB"))
+
+
+def _cmyk_to_rgb(image: Image.Image) -> np.ndarray:
+    """Multiplies the inks with black; Adobe's files hold them inverted, which Pillow undoes for every file."""
+    ink = np.asarray(image).astype(np.int32)
+    light = 255 - ink if "adobe" in image.info else ink
+    return (light[..., :3] * light[..., 3:] // 255).astype(np.uint8)
