@@ -60,9 +60,7 @@ def decode_rgb(data: bytes, name: str) -> np.ndarray:
     with _open(data, name) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
-            raise errors.CtcovError(
-                f"{name}: {width} x {height} pixels, the limit is {MAX_PIXELS}: scale the image down first"
-            )
+            raise _over_limit(name, f"{width} x {height}")
         if image.format == "PNG" and getattr(image, "is_animated", False):
             raise errors.CtcovError(f"{name}: animated image: save the frame to be judged as a PNG of its own")
         if image.format == "BMP" and data[_BMP_BITS_OFFSET] != 24:
@@ -94,11 +92,13 @@ def _open(data: bytes, name: str) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise errors.CtcovError(
-            f"{name}: far more pixels than the limit of {MAX_PIXELS}: scale the image down first"
-        ) from error
+        raise _over_limit(name, "far more") from error
     except _DAMAGED as error:
         raise errors.CtcovError(f"{name}: not a PNG, JPEG or BMP image: convert it to PNG") from error
+
+
+def _over_limit(name: str, size: str) -> errors.CtcovError:
+    return errors.CtcovError(f"{name}: {size} pixels, the limit is {MAX_PIXELS}: scale the image down first")
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:
@@ -109,6 +109,7 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         return np.repeat(grey[..., np.newaxis], 3, axis=-1)
     if image.mode == "RGBA":
         return np.ascontiguousarray(np.asarray(image)[..., :3])
+    image.info.pop("transparency", None)
     return np.asarray(image.convert("RGB"))
 
 
