@@ -36,7 +36,7 @@ class Disease:
     def draw(cls, rng: np.random.Generator) -> "Disease":
         """Draws the disease of one patient."""
         return cls(
-            severity=rng.uniform(0.1, 1.0),
+            severity=rng.uniform(0.3, 1.0),
             side=int(rng.choice((anatomy.LEFT, anatomy.RIGHT))),
             both=bool(rng.random() < 0.15),
             fissure=(rng.uniform(-0.12, 0.28), rng.uniform(-0.6, 0.6)),
@@ -59,18 +59,18 @@ def add_covid19(drawn: anatomy.Slice, disease: Disease, rng: np.random.Generator
     share = np.zeros((size, size), np.float32)
     for side, lung in drawn.lungs.items():
         burden = disease.severity * (1 if side == disease.side else rng.uniform(0.4, 1.0))
-        for _ in range(1 + rng.poisson(1 + 2.5 * burden)):
+        for _ in range(1 + rng.poisson(1.5 + 3 * burden)):
             rows, columns = np.nonzero(lung & (drawn.pleura < 0.09) & (np.abs(drawn.x) > 0.3))
             if not len(rows):
                 continue
             back = 1 + 1.5 * (drawn.y[rows, columns] > 0)  # more often at the back
             pick = rng.choice(len(rows), p=back / back.sum())
             share = np.maximum(
-                share, _patch(drawn, rows[pick], columns[pick], rng.uniform(0.05, 0.10 + 0.10 * burden), rng)
+                share, _patch(drawn, rows[pick], columns[pick], rng.uniform(0.07, 0.13 + 0.10 * burden), rng)
             )
     lungs = drawn.lungs[anatomy.LEFT] | drawn.lungs[anatomy.RIGHT]
     share = cv2.GaussianBlur(share, (0, 0), size / 140) * lungs
-    haze = rng.uniform(200, 330) + 45 * anatomy.smooth_noise(size, size / 60, rng)  # Hounsfield units added
+    haze = rng.uniform(320, 460) + 45 * anatomy.smooth_noise(size, size / 60, rng)  # Hounsfield units added
     lines = np.abs(anatomy.smooth_noise(size, size / 40, rng)) < 0.18  # thickened septa
     drawn.hu += share * (haze + rng.uniform(0, 130) * lines) * (drawn.hu < -250)
     return _mask(share)
@@ -95,7 +95,7 @@ def add_pneumonia(drawn: anatomy.Slice, disease: Disease, rng: np.random.Generat
         elif disease.both:
             share += _lobe(drawn, lung, side, disease, 0.4 * disease.severity, rng)
     grain = anatomy.smooth_noise(size, size / 40, rng)
-    target = rng.uniform(-180, 10) + 35 * grain
+    target = rng.uniform(-120, 20) + 35 * grain
     bronchi = np.clip(1.4 - 9 * np.abs(anatomy.smooth_noise(size, size / 9, rng)), 0, 1) * (grain > -0.4)
     target = target - rng.uniform(300, 600) * bronchi
     drawn.hu += (np.maximum(target, drawn.hu) - drawn.hu) * share
@@ -106,9 +106,9 @@ def add_bystander(drawn: anatomy.Slice, rng: np.random.Generator) -> None:
     """Adds findings that say nothing about the class: sunk blood, bands, nodules, emphysema; changes `hu` in place."""
     size = drawn.hu.shape[0]
     lungs = drawn.lungs[anatomy.LEFT] | drawn.lungs[anatomy.RIGHT]
-    if rng.random() < 0.35:  # density at the lowest edge of both lungs
+    if rng.random() < 0.25:  # density at the lowest edge of both lungs
         edge = np.clip(1 - drawn.pleura / rng.uniform(0.04, 0.09), 0, 1) * np.clip((drawn.y - 0.15) * 5, 0, 1)
-        drawn.hu += edge * lungs * rng.uniform(80, 280)
+        drawn.hu += edge * lungs * rng.uniform(60, 220)
     for _ in range(rng.poisson(0.5)):  # plate-like collapse or scar
         angle, offset = rng.uniform(0, np.pi), rng.uniform(-0.3, 0.3)
         band = np.abs(drawn.x * np.cos(angle) + drawn.y * np.sin(angle) - offset) < 0.009
@@ -140,7 +140,7 @@ def _lobe(
     place, tilt = disease.fissure
     beyond = (drawn.y - place - np.tan(tilt) * (np.abs(drawn.x) - 0.45)) * (1 if disease.lower else -1)
     seed = (side * rng.uniform(0.35, 0.6), place + (1 if disease.lower else -1) * rng.uniform(0.05, 0.2))
-    reach = 0.13 + 0.32 * extent
+    reach = 0.20 + 0.35 * extent
     cloud = 1 - np.hypot(drawn.x - seed[0], drawn.y - seed[1]) / reach
     cloud += 0.2 * anatomy.smooth_noise(drawn.hu.shape[0], reach * drawn.hu.shape[0] / 6, rng)
     return (np.clip(cloud * 3.5, 0, 1) * np.clip(beyond / 0.015 + 0.5, 0, 1) * lung).astype(np.float32)

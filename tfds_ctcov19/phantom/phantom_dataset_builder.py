@@ -17,12 +17,12 @@ class PhantomConfig(tfds.core.BuilderConfig):
     """How many phantoms of which size.
 
     Attributes:
-      patients: number of synthetic patients in train, validation and test; each gives four slices.
+      patients: number of synthetic patients in train, validation and test; each gives three slices.
       sizes: smallest and largest height and width in pixels.
       shortcut: whether a mark in a corner tells the class.
     """
 
-    patients: tuple[int, int, int] = (120, 30, 30)
+    patients: tuple[int, int, int] = (160, 40, 40)
     sizes: tuple[int, int] = (160, 224)
     shortcut: bool = False
 
@@ -39,7 +39,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         PhantomConfig(
             name="tiny",
             description="Synthetic chest CT of 96 px for tests, 60 / 24 / 24 images.",
-            patients=(15, 6, 6),
+            patients=(20, 8, 8),
             sizes=(96, 96),
         ),
     ]

@@ -20,7 +20,7 @@ class PhantomTest(tfds.testing.DatasetBuilderTestCase):
 
 @pytest.fixture(scope="module")
 def phantoms() -> list[scanner.Phantom]:
-    """Ninety patients, four slices each."""
+    """A hundred and twenty patients, three slices each."""
     return [scanner.scan(index, SIZES) for index in range(360)]
 
 
@@ -39,13 +39,13 @@ def cross_validated_auc(features: np.ndarray, phantoms: list[scanner.Phantom], l
 
 
 def test_example_depends_on_its_number_alone():
-    alone = scanner.scan(17, SIZES)
-    for index in (3, 16):
+    alone = scanner.scan(16, SIZES)
+    for index in (3, 15):
         scanner.scan(index, SIZES)
-    again = scanner.scan(17, SIZES)
+    again = scanner.scan(16, SIZES)
     np.testing.assert_array_equal(alone.image, again.image)
     np.testing.assert_array_equal(alone.lesion_mask, again.lesion_mask)
-    assert not np.array_equal(alone.image, scanner.scan(18, (len(alone.image),) * 2).image)
+    assert not np.array_equal(alone.image, scanner.scan(17, (len(alone.image),) * 2).image)
 
 
 def test_every_patient_has_one_class_and_classes_are_balanced(phantoms):
@@ -79,7 +79,7 @@ def test_native_size_tells_nothing(phantoms):
 
 def test_file_facts_follow_from_size_alone():
     builder = phantom_dataset_builder.Builder(config="shortcut")
-    examples = [example for _, example in builder._generate_examples(range(0, 24, 2))]
+    examples = [example for _, example in builder._generate_examples(range(24))]
     assert {(example["file_format"], example["mode"]) for example in examples} == {("PNG", "L")}
     by_size: dict[tuple[int, int], set[int]] = {}
     for example in examples:
@@ -98,7 +98,7 @@ def test_intensity_statistics_do_not_solve_it(phantoms):
 
 def test_shortcut_mark_tells_the_class_and_changes_nothing_else():
     corners = set()
-    for index in (0, 4, 8):
+    for index in (0, 3, 6):
         plain, marked = scanner.scan(index, (96, 96)), scanner.scan(index, (96, 96), shortcut=True)
         rows, columns = np.nonzero(plain.image != marked.image)
         assert len(rows) < 0.01 * plain.image.size

@@ -8,7 +8,7 @@ import numpy as np
 from tfds_ctcov19.phantom import anatomy, lesions
 
 CLASSES = ("covid19", "other_pneumonia", "normal")
-SLICES_PER_PATIENT = 4
+SLICES_PER_PATIENT = 3
 SEED = 20210101  # any number: it names the population of synthetic patients
 
 
@@ -49,7 +49,7 @@ def scan(index: int, sizes: tuple[int, int], *, shortcut: bool = False) -> Phant
     disease = lesions.Disease.draw(patient_rng)
     size = int(patient_rng.integers(sizes[0], sizes[1] + 1))
     centre, width = patient_rng.uniform(-660, -460), patient_rng.uniform(1000, 1600)
-    blur, noise = patient_rng.uniform(0.3, 0.9), patient_rng.uniform(15, 60)
+    blur, noise = patient_rng.uniform(0.3, 0.9), patient_rng.uniform(15, 50)
 
     rng = np.random.default_rng((SEED, number, slice_number))
     height = (slice_number + rng.uniform(0.1, 0.9)) / SLICES_PER_PATIENT

@@ -1,0 +1,109 @@
+"""Image files of an archive on their way to TFDS examples."""
+
+from collections.abc import Iterable, Mapping
+import dataclasses
+from typing import Any
+
+from etils import epath
+
+from tfds_ctcov19 import image_files
+from tfds_ctcov19.errors import DatasetError
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """One image file and what the archive knows of it.
+
+    Attributes:
+      path: where its bytes are.
+      image_id: unique name in the dataset.
+      label: class name.
+      split: `train`, `validation` or `test`.
+      group_id: patient, series or batch that must not be split.
+      source: where in the archive it stands.
+      more: further features of this dataset.
+      facts: what the file tells about itself, None until it was read.
+    """
+
+    path: epath.Path
+    image_id: str
+    label: str
+    split: str
+    group_id: str
+    source: str
+    more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    facts: image_files.ImageFacts | None = None
+
+    def example(self) -> dict[str, Any]:
+        """Returns the TFDS example; reads the file once more."""
+        assert self.facts is not None
+        return {
+            "image": self.path.read_bytes(),
+            "label": self.label,
+            "image_id": self.image_id,
+            "group_id": self.group_id,
+            "source": self.source,
+            **dataclasses.asdict(self.facts),
+            **self.more,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Omission:
+    """A file that is in the archive and not in the dataset, and why."""
+
+    file: str
+    reason: str
+
+
+def read_all(records: Iterable[Record]) -> tuple[list[Record], list[Omission]]:
+    """Decodes every file whole; returns the readable ones with their facts, and the others with their fault."""
+    readable, unreadable = [], []
+    for record in records:
+        try:
+            readable.append(dataclasses.replace(record, facts=image_files.read_facts(record.path.read_bytes())))
+        except image_files.UnreadableImageError as error:
+            unreadable.append(Omission(record.image_id, f"unreadable: {error}"))
+    return readable, unreadable
+
+
+def split_groups(records: Iterable[Record]) -> dict[str, list[str]]:
+    """Returns the groups that stand in more than one split, with those splits."""
+    splits: dict[str, set[str]] = {}
+    for record in records:
+        splits.setdefault(record.group_id, set()).add(record.split)
+    return {group: sorted(found) for group, found in splits.items() if len(found) > 1}
+
+
+def count(records: Iterable[Record], splits: Iterable[str], classes: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Returns the number of images by split and class, zeros included."""
+    table = {split: dict.fromkeys(classes, 0) for split in splits}
+    for record in records:
+        table[record.split][record.label] += 1
+    return table
+
+
+def check(records: list[Record], table: Mapping[str, Mapping[str, int]], name: str, groups_disjoint: bool) -> None:
+    """Refuses a dataset with an empty class in a split, a name used twice, or a group in two splits.
+
+    Raises:
+      DatasetError: with the fault and its remedy.
+    """
+    for split, by_class in table.items():
+        empty = [label for label, images in by_class.items() if not images]
+        if empty:
+            raise DatasetError(
+                f"{name}: no readable image of class {', '.join(empty)} in {split}: "
+                "give the whole archive, every class is needed in every part"
+            )
+    seen: set[str] = set()
+    for record in records:
+        if record.image_id in seen:
+            raise DatasetError(f"{name}: {record.image_id}: listed twice: give the archive as published")
+        seen.add(record.image_id)
+    across = split_groups(records)
+    if across and groups_disjoint:
+        group, found = next(iter(across.items()))
+        raise DatasetError(
+            f"{name}: group {group} stands in {' and '.join(found)}: mend the patient ids or the split lists"
+        )
