@@ -152,6 +152,7 @@ def history(epochs: pd.DataFrame) -> Figure:
             axes.set(title=title, xlabel="epoch")
             axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
             if title == "Learning rate":
+                axes.set_ylim(0, None)
                 axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda rate, _: f"{rate:g}"))
             elif len(drawn) > 1:
                 axes.legend()

@@ -1,0 +1,77 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ctcov_tf import errors, input_pipeline
+from ctcov_tf.evaluation import predictions, threshold
+
+
+def test_rows_are_the_images_in_order(run):
+    model = run.load_model()
+    frame = predictions.predict_split(run, "validation", model)
+    metadata = input_pipeline.metadata(run.config.data, "validation")
+    assert frame["image_id"].tolist() == metadata["image_id"].tolist()
+    assert frame["target"].tolist() == (metadata["label"] == run.labels.positive_index).astype(int).tolist()
+    batches = input_pipeline.evaluation_batches(run.config, run.labels, "validation", batch_size=5)
+    logits = np.concatenate([model(images, training=False) for images, _ in batches])[:, 0]
+    np.testing.assert_allclose(frame["probability"], 1 / (1 + np.exp(-logits)), atol=1e-5)
+    np.testing.assert_array_equal(frame["probability"], frame["p_covid19"])
+
+
+def test_a_second_call_reads_the_file(run, monkeypatch):
+    first = predictions.predict_split(run, "test")
+    monkeypatch.setattr(predictions, "_predict", None)
+    pd.testing.assert_frame_equal(predictions.predict_split(run, "test"), first, check_dtype=False)
+
+
+@pytest.mark.parametrize("stale", ["other weights", "other steps", "damaged record", "no record"])
+def test_a_stale_file_is_computed_again(run, stale):
+    fresh = predictions.predict_split(run, "test")
+    path = run.predictions_file("test")
+    fresh.assign(probability=0.123).to_csv(path, index=False)
+    expected = fresh["probability"]
+    if stale == "other weights":
+        model = run.load_model()
+        model.get_layer("logits").set_weights([-weights for weights in model.get_layer("logits").get_weights()])
+        model.save(run.model_file)
+        expected = 1 - expected
+    elif stale == "other steps":
+        steps = dataclasses.replace(run.config.preprocess, equalise=False)
+        run = dataclasses.replace(run, config=dataclasses.replace(run.config, preprocess=steps))
+        expected = None
+    elif stale == "damaged record":
+        path.with_suffix(".json").write_text("{")
+    else:
+        path.with_suffix(".json").unlink()
+    again = predictions.predict_split(run, "test")["probability"]
+    assert not (again == 0.123).any()
+    if expected is not None:
+        np.testing.assert_allclose(again, expected, atol=1e-6)
+
+
+def test_a_diverged_network_is_named(run):
+    model = run.load_model()
+    logits = model.get_layer("logits")
+    logits.set_weights([np.full_like(weights, np.nan) for weights in logits.get_weights()])
+    with pytest.raises(
+        errors.CtcovError, match=r"model.keras: gives no finite probability for 24 of 24 images of test"
+    ):
+        predictions.predict_split(run, "test", model)
+    assert not run.predictions_file("test").exists()
+
+
+def test_a_missing_model_is_named(run):
+    run.model_file.unlink()
+    with pytest.raises(errors.CtcovError, match=r"model.keras: missing.*--resume"):
+        predictions.predict_split(run, "test")
+
+
+def test_calibrate_writes_the_threshold_of_validation(run):
+    run.calibration_file.unlink()
+    chosen = threshold.calibrate(run)
+    assert run.read_json(run.calibration_file, "") == chosen
+    assert chosen == threshold.choose_threshold(predictions.predict_split(run, "validation"))
+    assert not run.predictions_file("test").exists()
+    assert run.model_info().threshold == chosen["threshold"]

@@ -1,0 +1,147 @@
+import html.parser
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics as sk
+
+from ctcov_tf import RESEARCH_USE, errors, run_directory
+from ctcov_tf.evaluation import intervals, metrics, predictions, protocols
+from ctcov_tf.model_info import Labels
+
+
+@pytest.fixture(scope="module")
+def evaluated(light_run, tmp_path_factory):
+    """A copy of the light run, evaluated, and what `evaluate` returned."""
+    path = tmp_path_factory.mktemp("evaluated") / "run"
+    shutil.copytree(light_run.path, path)
+    run = run_directory.load(path)
+    return run, protocols.evaluate(run, reason="test of the protocol")
+
+
+def test_metrics_json_is_what_was_returned(evaluated):
+    run, found = evaluated
+    text = run.metrics_file.read_text()
+    assert json.loads(text) == json.loads(json.dumps(found))
+    assert "NaN" not in text
+    assert found["notice"] == RESEARCH_USE
+
+
+def test_numbers_are_those_of_the_predictions(evaluated):
+    run, found = evaluated
+    frame = predictions.predict_split(run, "test")
+    part = found["splits"]["test"]
+    assert (part["images"], part["groups"], part["groups_in_train"]) == (24, frame["group_id"].nunique(), 0)
+    assert part["metrics"]["auc"]["value"] == pytest.approx(sk.roc_auc_score(frame["target"], frame["probability"]))
+    again = intervals.bootstrap(frame["target"], frame["probability"], frame["group_id"], 0.5)
+    assert (part["metrics"]["auc"]["low"], part["metrics"]["auc"]["high"]) == again.intervals["auc"]
+    counts = part["confusion"]
+    assert counts["tp"] + counts["fn"] == part["positives"] == frame["target"].sum()
+
+
+def test_metadata_row_and_pointing_game_are_there(evaluated):
+    _, found = evaluated
+    metadata = found["metadata_only"]["test"]
+    assert set(metadata["metrics"]) == set(metrics.NAMES)
+    ours = found["splits"]["test"]["metrics"]["auc"]["value"]
+    assert metadata["auc_difference"]["value"] == pytest.approx(ours - metadata["metrics"]["auc"]["value"])
+    game = found["pointing_game"]
+    assert game["split"] == "test"
+    assert 0 < game["images"] <= found["splits"]["test"]["positives"]
+    assert 0 < game["chance"] < 0.7
+
+
+def test_every_figure_is_a_file(evaluated):
+    run, _ = evaluated
+    names = {path.name for path in run.figures.iterdir()}
+    assert {"roc.png", "precision_recall.png", "confusion_validation.png", "confusion_test.png", "history.png"} <= names
+    assert len([name for name in names if name.startswith("case_test_")]) >= 8
+
+
+class Page(html.parser.HTMLParser):
+    """Tags that are open, and what the page points to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.sources, self.tags = [], [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        self.sources += [value for name, value in attributes if name in ("src", "href")]
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_report_is_whole_and_needs_no_other_file(evaluated):
+    run, found = evaluated
+    text = run.report_file.read_text()
+    page = Page(text)
+    assert not page.open
+    assert not page.tags & {"script", "link", "iframe"}
+    assert len(page.sources) >= 13
+    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert "url(" not in text
+    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
+    for expected in (RESEARCH_USE, "Synthetic images", run.manifest["sha256"], "What to make of it", "Pointing game"):
+        assert expected in plain
+    auc = found["splits"]["test"]["metrics"]["auc"]
+    assert f"{auc['low']:.3f} to {auc['high']:.3f}" in plain
+    assert str(run.path.parent) not in text
+
+
+def test_table_for_the_terminal(evaluated):
+    _, found = evaluated
+    text = protocols.table(found)
+    for split in ("validation", "test"):
+        auc = found["splits"][split]["metrics"]["auc"]
+        assert f"{auc['value']:.3f} [{auc['low']:.3f}, {auc['high']:.3f}]" in text
+    assert "metadata only, test" in text
+    assert "synthetic" in text
+
+
+def test_readings_of_the_test_part_are_logged(run):
+    found = protocols.evaluate(run, ["validation"], reason="choice", explain=False)
+    assert found["test_readings"] == 0
+    assert not run.test_readings_file.exists()
+    assert "The test part has not been read" in run.report_file.read_text()
+    for count in (1, 2):
+        found = protocols.evaluate(run, ["test"], reason="table 3", explain=False)
+        assert found["test_readings"] == count
+    assert [json.loads(line)["reason"] for line in run.test_readings_file.open()] == ["table 3"] * 2
+    assert "read 2 times" in run.report_file.read_text()
+
+
+def test_an_unfinished_run_is_refused(run):
+    run.calibration_file.unlink()
+    with pytest.raises(errors.CtcovError, match=r"calibration.json: missing.*--resume"):
+        protocols.evaluate(run, reason="too early")
+    assert not run.test_readings_file.exists()
+
+
+@pytest.mark.parametrize("rows", [0, 5], ids=["no images", "one class"])
+def test_parts_that_define_little_have_a_report(run, monkeypatch, rows):
+    whole = predictions.predict_split(run, "test")
+    part = whole[whole["target"] == 0].head(rows)
+    monkeypatch.setattr(protocols, "predict_split", lambda *_: part)
+    found = protocols.evaluate(run, ["test"], reason="little", explain=False)
+    assert found["splits"]["test"]["metrics"]["auc"] == {"value": None, "low": None, "high": None}
+    assert "undefined" in protocols.table(found)
+    assert ("one class only" if rows else "holds no images") in run.report_file.read_text()
+
+
+def test_three_classes_are_summarised():
+    generator = np.random.default_rng(0)
+    labels = Labels(("covid19", "other_pneumonia", "normal"), "covid19", "three_class")
+    probabilities = generator.dirichlet(np.ones(3), 30)
+    frame = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in labels.outputs])
+    frame = frame.assign(label=np.arange(30) % 3, group_id=np.arange(30).astype(str), probability=probabilities[:, 0])
+    found = protocols.summarise(frame.assign(target=(frame["label"] == 0).astype(int)), 0.4, labels)
+    assert np.sum(found["classes"]["confusion_matrix"]) == 30
+    assert found["classes"]["auc"]["covid19"] == pytest.approx(found["metrics"]["auc"]["value"])
