@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from ctcov_tf import RESEARCH_USE, files
 
 SIDE = 256  # of a panel, pixels
-GAP, LINE = 8, 20
+GAP, LINE = 8, 26
 BACKGROUND, INK, QUIET = "#111111", "#EEEEEE", "#A0A0A0"
 
 
@@ -26,7 +26,7 @@ def draw(images: Sequence[npt.NDArray], captions: Sequence[str], footer: str) ->
     width = len(images) * (SIDE + GAP) + GAP
     sheet = Image.new("RGB", (width, GAP + SIDE + 3 * LINE + GAP), BACKGROUND)
     drawing = ImageDraw.Draw(sheet)
-    small, normal = ImageFont.load_default(11), ImageFont.load_default(13)
+    small, normal = ImageFont.load_default(15), ImageFont.load_default(18)
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
         fitted = _fit(image)
         left = GAP + index * (SIDE + GAP)
