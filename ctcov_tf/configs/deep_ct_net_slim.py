@@ -7,7 +7,7 @@ arithmetic; most steps at a small image size, the last at a larger one. Times an
 are in `docs/covid_ct_run.md`.
 """
 
-from ctcov_tf.config import AugmentConfig, Config, DataConfig, DeepCTNetConfig, PreprocessConfig, TrainConfig
+from ctcov_tf.config import Config, DataConfig, DeepCTNetConfig, PreprocessConfig, TrainConfig
 
 
 def get_config() -> Config:
@@ -15,7 +15,6 @@ def get_config() -> Config:
     return Config(
         data=DataConfig(dataset="covid_ct"),
         preprocess=PreprocessConfig(image_size=160),
-        augment=AugmentConfig(flip=True),
         model=DeepCTNetConfig(attention="slim", attention_levels=2, dropout=0.2),
         train=TrainConfig(
             epochs=10,

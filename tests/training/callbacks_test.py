@@ -10,7 +10,9 @@ from ctcov_tf.training import callbacks
 
 def small_model():
     keras.utils.set_random_seed(0)
-    return keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    return model
 
 
 def test_validation_adds_loss_and_exact_auc():

@@ -69,7 +69,9 @@ def test_unknown_preset(capsys):
 
 def test_unknown_dataset(capsys, tmp_path):
     fails_with(
-        ["small_cnn", "--dataset", "no_such_set", "--run-dir", str(tmp_path / "run")], "dataset 'no_such_set'", capsys
+        ["small_cnn", "--dataset", "no_such_set", "--run-dir", str(tmp_path / "run")],
+        "unknown dataset no_such_set",
+        capsys,
     )
     assert not (tmp_path / "run").exists()
 

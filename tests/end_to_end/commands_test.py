@@ -1,0 +1,144 @@
+"""Whole commands, each in a process of its own, from a built dataset to answers from every kind of model."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ctcov_tf import RESEARCH_USE
+
+PROJECT = pathlib.Path(__file__).parents[2]
+CTCOV = ("-c", "from ctcov_tf.cli import main; main()")
+SMALL = ("--image-size", "48", "--blocks", "1", "1", "1", "1")
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    return tmp_path_factory.mktemp("end_to_end")
+
+
+@pytest.fixture(scope="module")
+def data(phantom_data_dir):
+    return ("--dataset", "phantom/tiny", "--data-dir", str(phantom_data_dir))
+
+
+@pytest.fixture(scope="module")
+def image_file(phantom_data_dir, workplace):
+    from ctcov_tf import config, input_pipeline
+
+    example = next(
+        input_pipeline.examples(
+            config.DataConfig(dataset="phantom/tiny", data_dir=str(phantom_data_dir)), "test"
+        ).as_numpy_iterator()
+    )
+    path = workplace / "slice.png"
+    path.write_bytes(example["image"])
+    return path
+
+
+def run(*command, timeout=300):
+    answer = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=PROJECT, capture_output=True, text=True, timeout=timeout
+    )
+    assert "Traceback" not in answer.stderr, answer.stderr
+    return answer
+
+
+@pytest.fixture(scope="module")
+def run_directory(workplace, data):
+    path = workplace / "run"
+    answer = run("train.py", "deep_ct_net_tiny", *data, *SMALL, "--epochs", "2", "--run-dir", path)
+    assert answer.returncode == 0, answer.stderr
+    assert f"ctcov evaluate {path}" in answer.stdout
+    return path
+
+
+@pytest.fixture(scope="module")
+def exports(run_directory, workplace):
+    answer = run("export.py", run_directory, "--out", workplace / "exports", "--forms", "saved_model", "float32")
+    assert answer.returncode == 0, answer.stderr
+    assert RESEARCH_USE in answer.stdout
+    return workplace / "exports"
+
+
+def test_evaluate_writes_the_report(run_directory):
+    answer = run(*CTCOV, "evaluate", run_directory)
+    assert answer.returncode == 0, answer.stderr
+    assert RESEARCH_USE in answer.stdout
+    page = (run_directory / "report.html").read_text()
+    assert RESEARCH_USE in page
+    assert 'src="data:image/png;base64,' in page
+    assert len((run_directory / "test_readings.jsonl").read_text().splitlines()) == 1
+
+
+def test_explain_draws_an_overlay(run_directory, image_file, tmp_path):
+    answer = run(*CTCOV, "explain", run_directory, image_file, "--out", tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    (overlay,) = tmp_path.glob("*.png")
+    assert overlay.read_bytes().startswith(b"\x89PNG")
+
+
+def test_run_saved_model_and_tflite_answer_alike(run_directory, exports, image_file):
+    answers = {}
+    (tflite,) = exports.glob("*.tflite")
+    for model in (run_directory, exports / "deep_ct_net_tiny", tflite):
+        answer = run(*CTCOV, "predict", model, image_file, "--json")
+        assert answer.returncode == 0, answer.stderr
+        answers[model.name] = json.loads(answer.stdout)
+    first, *others = answers.values()
+    assert first["notice"] == RESEARCH_USE
+    for other in others:
+        assert other["probability"] == pytest.approx(first["probability"], abs=1e-4)
+        assert (other["label"], other["threshold"]) == (first["label"], first["threshold"])
+
+
+def test_one_bad_image_does_not_stop_the_others(exports, image_file, tmp_path):
+    bad = tmp_path / "empty.png"
+    bad.touch()
+    (tflite,) = exports.glob("*.tflite")
+    answer = run(*CTCOV, "predict", tflite, bad, image_file, "--json")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"error: {bad}: empty")
+    assert len(answer.stdout.splitlines()) == 1
+
+
+def test_export_never_overwrites(run_directory, exports):
+    answer = run("export.py", run_directory, "--out", exports, "--forms", "saved_model")
+    assert answer.returncode == 2
+    assert "--version" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on(workplace, data):
+    path = workplace / "interrupted"
+    command = [sys.executable, "train.py", "deep_ct_net_tiny", *data, *SMALL, "--epochs", "60", "--run-dir", str(path)]
+    with subprocess.Popen(
+        command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+    ) as process:
+        deadline = time.monotonic() + 240
+        history = path / "history.csv"
+        while not (history.is_file() and len(history.read_text().splitlines()) > 3):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        output, error = process.communicate(timeout=120)
+    assert process.returncode == 130, error
+    assert f"--resume {path}" in output
+    assert "Traceback" not in error
+    assert (path / "model.keras").is_file()
+    trained = len(history.read_text().splitlines())
+
+    config = json.loads((path / "config.json").read_text())
+    config["config"]["train"]["epochs"] = trained + 1
+    (path / "config.json").write_text(json.dumps(config))
+    answer = run("train.py", "--resume", path)
+    assert answer.returncode == 0, answer.stderr
+    epochs = [line.split(",")[0] for line in history.read_text().splitlines()[1:]]
+    assert epochs == [str(epoch) for epoch in range(trained + 1)]
+    assert (path / "calibration.json").is_file()
