@@ -1,6 +1,7 @@
 """TFDS builders; importing this package registers them for `tfds.load` and `tfds build --imports tfds_ctcov19`."""
 
 from tfds_ctcov19.covid_ct import covid_ct_dataset_builder
+from tfds_ctcov19.ctcov19 import ctcov19_dataset_builder
 from tfds_ctcov19.phantom import phantom_dataset_builder
 
-__all__ = ["covid_ct_dataset_builder", "phantom_dataset_builder"]
+__all__ = ["covid_ct_dataset_builder", "ctcov19_dataset_builder", "phantom_dataset_builder"]

@@ -46,13 +46,11 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         readable, unreadable = records_lib.read_all(self._list_records(folder, dl_manager))
         kept, dropped = self._arrange(readable)
         table = records_lib.count(kept, SPLITS, self.CLASSES)
-        metadata = self.info.metadata or {}
-        records_lib.check(kept, table, self.info.full_name, bool(metadata["groups_disjoint"]))
+        records_lib.check(kept, table, self.info.full_name)
         self._report = {
             "dataset": self.info.full_name,
             "images": table,
             "groups": {split: len({r.group_id for r in kept if r.split == split}) for split in SPLITS},
-            "groups_in_two_splits": records_lib.split_groups(kept),
             "unreadable": [vars(omission) for omission in unreadable],
             "dropped": [vars(omission) for omission in dropped],
             "published": {"title": self.PUBLISHED_TITLE, "images": self.PUBLISHED},
@@ -126,8 +124,6 @@ def format_report(report: Mapping[str, Any]) -> str:
         pairs.append((sum(built for built, _ in pairs), sum(given for _, given in pairs)))
         lines.append(f"{split:>24}" + "".join(f"{f'{built} ({given})':>24}" for built, given in pairs))
     lines.append("groups: " + ", ".join(f"{split} {number}" for split, number in report["groups"].items()))
-    if report["groups_in_two_splits"]:
-        lines.append(f"groups in more than one split: {len(report['groups_in_two_splits'])}")
     for kind in ("unreadable", "dropped"):
         lines.append(f"{kind} files: {len(report[kind])}")
         lines.extend(f"  {omission['file']}: {omission['reason']}" for omission in report[kind])

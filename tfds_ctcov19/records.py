@@ -67,14 +67,6 @@ def read_all(records: Iterable[Record]) -> tuple[list[Record], list[Omission]]:
     return readable, unreadable
 
 
-def split_groups(records: Iterable[Record]) -> dict[str, list[str]]:
-    """Returns the groups that stand in more than one split, with those splits."""
-    splits: dict[str, set[str]] = {}
-    for record in records:
-        splits.setdefault(record.group_id, set()).add(record.split)
-    return {group: sorted(found) for group, found in splits.items() if len(found) > 1}
-
-
 def count(records: Iterable[Record], splits: Iterable[str], classes: Iterable[str]) -> dict[str, dict[str, int]]:
     """Returns the number of images by split and class, zeros included."""
     table = {split: dict.fromkeys(classes, 0) for split in splits}
@@ -83,7 +75,7 @@ def count(records: Iterable[Record], splits: Iterable[str], classes: Iterable[st
     return table
 
 
-def check(records: list[Record], table: Mapping[str, Mapping[str, int]], name: str, groups_disjoint: bool) -> None:
+def check(records: list[Record], table: Mapping[str, Mapping[str, int]], name: str) -> None:
     """Refuses a dataset with an empty class in a split, a name used twice, or a group in two splits.
 
     Raises:
@@ -101,9 +93,11 @@ def check(records: list[Record], table: Mapping[str, Mapping[str, int]], name: s
         if record.image_id in seen:
             raise DatasetError(f"{name}: {record.image_id}: listed twice: give the archive as published")
         seen.add(record.image_id)
-    across = split_groups(records)
-    if across and groups_disjoint:
-        group, found = next(iter(across.items()))
-        raise DatasetError(
-            f"{name}: group {group} stands in {' and '.join(found)}: mend the patient ids or the split lists"
-        )
+    splits: dict[str, str] = {}
+    for record in records:
+        other = splits.setdefault(record.group_id, record.split)
+        if other != record.split:
+            raise DatasetError(
+                f"{name}: group {record.group_id} stands in {other} and {record.split}: "
+                "mend the patient ids or the split lists"
+            )

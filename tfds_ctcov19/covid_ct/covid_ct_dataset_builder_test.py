@@ -167,7 +167,7 @@ def damage_zip(archive: pathlib.Path) -> None:
         (remove_lists, "not the layout of the archive"),
         (remove_tables, "no patient ids"),
         (forget_patient, "33.png: in no table of patients"),
-        (spread_patient, "group noncovid-crawled_patient_1 stands in test and train"),
+        (spread_patient, "group noncovid-crawled_patient_1 stands in train and test"),
         (damage_zip, "cannot be unpacked"),
     ],
 )
