@@ -1,0 +1,38 @@
+"""Where exports stand: `<directory>/<name>/<version>/` and `<directory>/<name>-<version>-<form>.tflite`."""
+
+import pathlib
+
+from ctcov_tf import errors
+
+
+def saved_model_folder(directory: str | pathlib.Path, name: str, version: int) -> pathlib.Path:
+    """The version folder of a SavedModel, as TensorFlow Serving expects it."""
+    return pathlib.Path(directory) / name / str(version)
+
+
+def tflite_file(directory: str | pathlib.Path, name: str, version: int, form: str) -> pathlib.Path:
+    """A TFLite file; its name says what it is wherever it is copied."""
+    return pathlib.Path(directory) / f"{name}-{version}-{form}.tflite"
+
+
+def verification_file(directory: str | pathlib.Path, name: str, version: int) -> pathlib.Path:
+    """The record of `verify`; its table stands beside it with the suffix `.md`."""
+    return pathlib.Path(directory) / f"{name}-{version}-verify.json"
+
+
+def check_free(path: pathlib.Path, version: int) -> None:
+    """Makes sure that an export would not overwrite another.
+
+    Args:
+      path: where it is to stand.
+      version: its number.
+
+    Raises:
+      CtcovError: something stands there, or the number is none that TensorFlow Serving serves.
+    """
+    if version < 1:
+        raise errors.CtcovError(
+            f"version {version}: TensorFlow Serving takes whole numbers: choose --version 1 or more"
+        )
+    if path.exists():
+        raise errors.CtcovError(f"{path}: already exported: choose another --version, such as {version + 1}")

@@ -1,0 +1,123 @@
+"""The SavedModel: decoding, pre-processing, network and threshold in one graph, for TensorFlow Serving.
+
+Signatures (n images a call; `k` outputs of the model, one for a binary head):
+    serving_default  image_bytes string (n,), encoded files of any sizes
+    pixels           images uint8 (n, h, w, 3), RGB
+    pixels_float     images float32 (n, h, w, 3), RGB in [0, 255]
+        -> probability float32 (n,), probabilities float32 (n, k), label string (n,), threshold float32 (n,)
+    explain          image_bytes string (n,)
+        -> probability float32 (n,), heatmap float32 (n, h', w') in [0, 1]
+"""
+
+from collections.abc import Callable
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from ctcov_tf import errors, explain, files
+from ctcov_tf.edge.runner import RECORD
+from ctcov_tf.export import layout
+from ctcov_tf.model_info import ModelInfo
+from ctcov_tf.models import scores
+from ctcov_tf.preprocessing.decode import decode_grey
+from ctcov_tf.preprocessing.preprocess import Preprocess
+from ctcov_tf.run_directory import RunDirectory
+
+
+def export_saved_model(run: RunDirectory, directory: str | pathlib.Path, version: int = 1) -> pathlib.Path:
+    """Writes `<directory>/<preset>/<version>/`, the layout that TensorFlow Serving watches.
+
+    The record (classes, threshold, pre-processing) stands in it as `assets.extra/model_info.json`.
+
+    Args:
+      run: the trained run.
+      directory: base folder of exported models.
+      version: number of the version folder; TensorFlow Serving serves the highest.
+
+    Returns:
+      The version folder.
+
+    Raises:
+      CtcovError: the version is already there, or the run is not finished.
+    """
+    info = run.model_info()
+    folder = layout.saved_model_folder(directory, info.name, version)
+    layout.check_free(folder, version)
+    model = run.load_model()
+    module = weights_only(model)
+    with files.atomic_path(folder) as written:
+        tf.saved_model.save(module, written, signatures=_signatures(model, info))
+        (written / "assets.extra").mkdir()
+        (written / "assets.extra" / RECORD).write_text(info.to_json(), encoding="utf-8")
+    return folder
+
+
+def weights_only(model: keras.Model) -> tf.Module:
+    """A trackable that owns the weights of `model` and nothing else.
+
+    Saving it with signatures over `model` stores each weight once; `model.export` stores each twice,
+    as the Keras variable and as the TensorFlow variable inside that.
+
+    Args:
+      model: a float32 network.
+
+    Raises:
+      CtcovError: a layer computes in another type than float32.
+    """
+    for layer in model.layers:
+        if layer.compute_dtype != "float32":
+            raise errors.CtcovError(f"layer {layer.name} computes in {layer.compute_dtype}: export a float32 model")
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.weights]
+    return module
+
+
+def _signatures(model: keras.Model, info: ModelInfo) -> dict[str, Callable]:
+    preprocess = Preprocess.from_preprocess_config(info.preprocess)
+    cam = explain.GradCam(model, info.labels)
+    size = info.preprocess.image_size
+
+    def read(image_bytes: tf.Tensor) -> tf.Tensor:
+        """Encoded images (n,) to pre-processed ones (n, size, size, 3); one by one, for their sizes differ."""
+        return tf.map_fn(
+            lambda one: preprocess(decode_grey(one)[tf.newaxis])[0],
+            image_bytes,
+            fn_output_signature=tf.TensorSpec((size, size, 3), tf.float32),
+        )
+
+    @tf.function(input_signature=[tf.TensorSpec((None, size, size, 3), tf.float32)])
+    def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities = scores.probabilities(model(images, training=False), info.labels)
+        probability = scores.positive_probability(probabilities, info.labels)
+        threshold = tf.fill(tf.shape(probability), tf.constant(info.threshold, tf.float32))
+        return {
+            "probability": probability,
+            "probabilities": probabilities,
+            "label": tf.where(probability >= threshold, info.labels.positive, info.labels.negative),
+            "threshold": threshold,
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
+    def serving_default(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(read(image_bytes))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, name="images")])
+    def pixels(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(preprocess(images))
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32, name="images")])
+    def pixels_float(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return answer(preprocess(images))
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
+    def explain_(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        probabilities, heatmaps = cam(read(image_bytes))
+        return {"probability": scores.positive_probability(probabilities, info.labels), "heatmap": heatmaps}
+
+    return {
+        "serving_default": serving_default,
+        "pixels": pixels,
+        "pixels_float": pixels_float,
+        "explain": explain_,
+    }

@@ -1,0 +1,144 @@
+"""TFLite files: pre-processing, network and heat map inside, built-in operators only.
+
+One signature: `image` uint8 (1, h, w, 3), RGB of any size, to `probability` float32 (1,), `probabilities`
+float32 (1, outputs) and, where the head allows it, `heatmap` float32 (1, h', w') in [0, 1].
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+import functools
+import pathlib
+import tempfile
+from typing import Literal, get_args
+
+from ai_edge_litert import schema_py_generated as schema
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ctcov_tf import files
+from ctcov_tf.edge import runner
+from ctcov_tf.export import edge_cam, layout, samples
+from ctcov_tf.export.saved_model import weights_only
+from ctcov_tf.images import decode
+from ctcov_tf.model_info import ModelInfo
+from ctcov_tf.models import scores
+from ctcov_tf.preprocessing.preprocess import Preprocess
+from ctcov_tf.run_directory import RunDirectory
+
+Form = Literal["float32", "float16", "dynamic_int8", "int8"]
+FORMS: tuple[Form, ...] = get_args(Form)
+CALIBRATION_IMAGES = 100
+
+PREPROCESSING_SCOPE = "preprocessing"
+_OUTPUT = "StatefulPartitionedCall"  # what a SavedModel's signature calls its outputs
+_LAST_LAYER = "logits"
+_SPLIT = "SPLIT"  # of pre-processing: an operator of several outputs cannot be left out by name
+
+RepresentativeImages = Callable[[], Iterator[dict[str, np.ndarray]]]
+
+
+def export_tflite(
+    run: RunDirectory, directory: str | pathlib.Path, forms: Iterable[Form] = FORMS, version: int = 1
+) -> dict[str, pathlib.Path]:
+    """Writes `<directory>/<preset>-<version>-<form>.tflite` for each form, with the record inside.
+
+    `float32` computes as the run does. `float16` stores weights in half precision. `dynamic_int8` stores
+    weights as 8-bit integers. `int8` also computes in them, with ranges from training images;
+    pre-processing, last dense layer and heat map stay in float.
+
+    Args:
+      run: the trained run; its dataset is needed for `int8`.
+      directory: folder to write to.
+      forms: which forms.
+      version: number in the names.
+
+    Returns:
+      Path by form.
+
+    Raises:
+      CtcovError: a file is already there, or the run is not finished, or its dataset is not built.
+    """
+    info = run.model_info()
+    paths: dict[Form, pathlib.Path] = {form: layout.tflite_file(directory, info.name, version, form) for form in forms}
+    for path in paths.values():
+        layout.check_free(path, version)
+    with tempfile.TemporaryDirectory() as graph:
+        _save_graph(run.load_model(), info, graph)
+        for form, path in paths.items():
+            content = _convert(graph, form, functools.partial(_calibration_images, run))
+            with files.atomic_path(path) as written:
+                written.write_bytes(content)
+                runner.append_record(written, info)
+    return {str(form): path for form, path in paths.items()}
+
+
+def _save_graph(model: keras.Model, info: ModelInfo, folder: str) -> None:
+    """Saves the graph of one image: the converter freezes the weights only of a SavedModel."""
+    preprocess = Preprocess.from_preprocess_config(info.preprocess)
+    cam = edge_cam.edge_cam(model, info.labels)
+
+    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8, name="image")])
+    def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        with tf.name_scope(PREPROCESSING_SCOPE):
+            prepared = preprocess(image)
+        outputs = {}
+        if cam:
+            probabilities, outputs["heatmap"] = cam(prepared)
+        else:
+            probabilities = scores.probabilities(model(prepared, training=False), info.labels)
+        return outputs | {
+            "probability": scores.positive_probability(probabilities, info.labels),
+            "probabilities": probabilities,
+        }
+
+    tf.saved_model.save(weights_only(model), folder, signatures=answer)
+
+
+def _convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_saved_model(graph)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # anything else is an error
+    if form == "float32":
+        return converter.convert()
+    if form == "int8":
+        return _convert_int8(converter, images)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if form == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    return converter.convert()
+
+
+def _convert_int8(converter: tf.lite.TFLiteConverter, images: RepresentativeImages) -> bytes:
+    """Quantises the network alone.
+
+    Left to itself the converter quantises pre-processing too, whose sums over a whole image do not fit 8
+    bits, and the answer, which would come in 256 steps. Leaving operators out by name is the quantisation
+    debugger's part.
+    """
+    stay_float = [name for name in _operators(converter.convert()) if _stays_float(name)]
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = images
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=stay_float, denylisted_ops=[_SPLIT])
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=images, debug_options=options
+    )
+    return debugger.get_nondebug_quantized_model()
+
+
+def _operators(model: bytes) -> Iterator[str]:
+    """Names of a TFLite model's operators, as the converter knows them: those of their first output."""
+    graph = schema.Model.GetRootAs(model).Subgraphs(0)
+    for index in range(graph.OperatorsLength()):
+        yield graph.Tensors(graph.Operators(index).Outputs(0)).Name().decode()
+
+
+def _stays_float(operator: str) -> bool:
+    """Whether this operator is left in float; one that was fused of several has their names."""
+    return any(
+        part.startswith((f"{PREPROCESSING_SCOPE}/", f"{edge_cam.SCOPE}/", _OUTPUT)) or f"/{_LAST_LAYER}" in part
+        for part in operator.split(";")
+    )
+
+
+def _calibration_images(run: RunDirectory) -> Iterator[dict[str, np.ndarray]]:
+    for sample in samples.draw(run.config.data, "train", CALIBRATION_IMAGES):
+        yield {"image": decode.decode_rgb(sample.data, sample.image_id)[np.newaxis]}

@@ -1,0 +1,168 @@
+"""Do all exports answer as the trained network does? One table, and an error above stated bounds."""
+
+from collections.abc import Callable, Iterator, Mapping
+import dataclasses
+import pathlib
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+import tensorflow as tf
+from tqdm import tqdm
+
+from ctcov_tf import RESEARCH_USE, errors, files, predict
+from ctcov_tf.export import samples
+from ctcov_tf.images import decode
+from ctcov_tf.run_directory import RunDirectory
+
+REFERENCE = "keras"
+PIXELS = "saved_model pixels"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """What a form may differ by from the trained network; None where nothing is asked.
+
+    Attributes:
+      score_difference: largest difference of a probability.
+      auc_drop: largest loss of AUC.
+      flipped_share: largest share of images with another decision; `FLIPS_LET_PASS` are always let pass.
+    """
+
+    score_difference: float | None = None
+    auc_drop: float | None = None
+    flipped_share: float | None = None
+
+
+BOUNDS = {
+    "saved_model": Bound(score_difference=1e-4),
+    PIXELS: Bound(score_difference=1e-4),
+    "float32": Bound(score_difference=1e-4),
+    "float16": Bound(score_difference=1e-2),
+    "dynamic_int8": Bound(auc_drop=0.02, flipped_share=0.05),
+    "int8": Bound(auc_drop=0.03, flipped_share=0.1),
+}
+FLIPS_LET_PASS = 2  # in 8 bits, scores next to the threshold may cross it; with few images a share says little
+
+
+def verify(
+    run: RunDirectory,
+    exports: Mapping[str, pathlib.Path],
+    record: str | pathlib.Path,
+    *,
+    limit: int = 200,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Runs the trained network and its exports on the same validation images.
+
+    Args:
+      run: the run that was exported.
+      exports: path by form: `saved_model` and those of `export_tflite`.
+      record: JSON file to write; the table is written beside it with the suffix `.md`.
+      limit: most images to run; all of validation if it has fewer.
+      seed: of their choice.
+
+    Returns:
+      The record: `images`, and under `forms` for each form its `file`, `megabytes`, `latency_ms` (median,
+      one image at a time, file bytes to answer), `score_difference` (largest), `flipped` (names of the
+      images), `auc` and `auc_change`; AUC is None where the images are of one class.
+
+    Raises:
+      CtcovError: a form exceeds its bound; the record is written all the same.
+    """
+    images = samples.draw(run.config.data, "validation", limit, seed)
+    positive = [sample.label == run.labels.positive_index for sample in images]
+    paths = {REFERENCE: run.path}
+    for form, path in exports.items():
+        paths[form] = pathlib.Path(path)
+        if form == "saved_model":
+            paths[PIXELS] = pathlib.Path(path)
+
+    rows: dict[str, dict[str, Any]] = {}
+    reference = np.zeros(0)
+    with tqdm(total=len(paths) * len(images), desc="verify", unit="image") as progress:
+        for form, path in paths.items():
+            progress.set_postfix_str(form)
+            scores, latency = _run(_answerer(form, path), images, progress)
+            if form == REFERENCE:
+                reference = scores
+            threshold = np.float32(run.model_info().threshold)
+            flips = (scores >= threshold) != (reference >= threshold)
+            rows[form] = {
+                "file": str(path),
+                "megabytes": _megabytes(run.model_file if form == REFERENCE else path),
+                "latency_ms": latency,
+                "score_difference": float(np.max(np.abs(scores - reference))),
+                "flipped": [sample.image_id for sample, flip in zip(images, flips, strict=True) if flip],
+                "auc": float(roc_auc_score(positive, scores)) if len(set(positive)) == 2 else None,
+            }
+            rows[form]["auc_change"] = None if rows[form]["auc"] is None else rows[form]["auc"] - rows[REFERENCE]["auc"]
+    result = {"dataset": run.manifest["name"], "split": "validation", "images": len(images), "forms": rows}
+    record = pathlib.Path(record)
+    files.write_json(record, result)
+    files.write_text(record.with_suffix(".md"), f"{table(result)}\n\n{RESEARCH_USE}\n")
+    faults = [fault for form, row in rows.items() for fault in _faults(form, row, len(images))]
+    if faults:
+        raise errors.CtcovError(
+            f"{record}: exports differ from the trained network ({'; '.join(faults)}): leave these out with --forms"
+        )
+    return result
+
+
+def table(result: dict[str, Any]) -> str:
+    """The record of `verify` as a Markdown table."""
+    lines = [
+        f"{result['images']} {result['split']} images of {result['dataset']}, one at a time",
+        "",
+        "| form | MB | latency, ms | largest score difference | flipped decisions | AUC | change |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: |",
+    ]
+    for form, row in result["forms"].items():
+        auc = ("", "") if row["auc"] is None else (f"{row['auc']:.4f}", f"{row['auc_change']:+.4f}")
+        flipped = f"{len(row['flipped'])} ({', '.join(row['flipped'])})" if row["flipped"] else "0"
+        lines.append(
+            f"| {form} | {row['megabytes']:.2f} | {row['latency_ms']:.1f} | {row['score_difference']:.1e} "
+            f"| {flipped} | {auc[0]} | {auc[1]} |"
+        )
+    return "\n".join(lines)
+
+
+def _answerer(form: str, path: pathlib.Path) -> Callable[[bytes, str], float]:
+    """Opens a form: a function from an image file to the probability of the positive class."""
+    predictor = predict.load(path)
+    if form != PIXELS:
+        return lambda data, name: predictor.predict(data, name).probability
+    assert isinstance(predictor, predict.SavedModelPredictor)
+    pixels = predictor.model.signatures["pixels"]
+    return lambda data, name: pixels(images=tf.constant(decode.decode_rgb(data, name)[np.newaxis]))["probability"][0]
+
+
+def _run(
+    answer: Callable[[bytes, str], float], images: list[samples.Sample], progress: tqdm
+) -> tuple[np.ndarray, float]:
+    """Scores (n,) float32 and median latency in ms."""
+    answer(images[0].data, images[0].image_id)  # warm up
+    scores, seconds = [], []
+    for sample in images:
+        start = time.perf_counter()
+        scores.append(float(answer(sample.data, sample.image_id)))
+        seconds.append(time.perf_counter() - start)
+        progress.update()
+    return np.asarray(scores, np.float32), 1e3 * statistics.median(seconds)
+
+
+def _faults(form: str, row: dict[str, Any], images: int) -> Iterator[str]:
+    bound = BOUNDS.get(form, Bound())
+    if bound.score_difference is not None and not row["score_difference"] <= bound.score_difference:
+        yield f"{form}: a score differs by {row['score_difference']:.1e}, bound {bound.score_difference:.0e}"
+    if bound.auc_drop is not None and row["auc_change"] is not None and not row["auc_change"] >= -bound.auc_drop:
+        yield f"{form}: AUC changes by {row['auc_change']:+.3f}, bound -{bound.auc_drop}"
+    if bound.flipped_share is not None and len(row["flipped"]) > max(FLIPS_LET_PASS, bound.flipped_share * images):
+        yield f"{form}: {len(row['flipped'])} of {images} decisions flip, bound {bound.flipped_share:.0%}"
+
+
+def _megabytes(path: pathlib.Path) -> float:
+    parts = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
+    return sum(part.stat().st_size for part in parts) / 1e6
