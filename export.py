@@ -1,0 +1,57 @@
+"""Exports a run: `python export.py RUN --out DIR` writes a SavedModel and TFLite files, and verifies them."""
+
+import pathlib
+from typing import Annotated, Literal
+
+import tyro
+
+from ctcov_tf import RESEARCH_USE, errors
+
+Form = Literal["saved_model", "float32", "float16", "dynamic_int8", "int8"]
+
+
+def export(
+    run: Annotated[pathlib.Path, tyro.conf.Positional],
+    /,
+    out: pathlib.Path,
+    forms: tuple[Form, ...] = ("saved_model", "float32", "float16", "dynamic_int8", "int8"),
+    version: int = 1,
+    verify: bool = True,
+    images: int = 200,
+) -> None:
+    """Writes OUT/<preset>/<version>/ (SavedModel) and OUT/<preset>-<version>-<form>.tflite.
+
+    Args:
+        run: Run directory that train.py wrote.
+        out: Base folder of exported models; TensorFlow Serving's model_base_path is OUT/<preset>.
+        forms: What to write.
+        version: Number of this export; one that is there is never overwritten.
+        verify: Run every form on the same validation images and fail above the bounds.
+        images: Most validation images to verify on.
+    """
+    from ctcov_tf import run_directory
+    from ctcov_tf.export import layout, saved_model, tflite
+    from ctcov_tf.export import verify as verify_lib
+
+    trained = run_directory.load(run)
+    tflite_forms = [form for form in forms if form != "saved_model"]
+    exports = {}
+    if "saved_model" in forms:
+        exports["saved_model"] = saved_model.export_saved_model(trained, out, version)
+    exports |= tflite.export_tflite(trained, out, tflite_forms, version)
+    if verify:
+        record = layout.verification_file(out, trained.preset, version)
+        print(verify_lib.table(verify_lib.verify(trained, exports, record, limit=images)))
+    for form, path in exports.items():
+        print(f"{form:12}  {path}")
+    print(RESEARCH_USE)
+
+
+@errors.exit_cleanly
+def main() -> None:
+    """Parses the command line and exports."""
+    tyro.cli(export, description=f"{__doc__} {RESEARCH_USE}")
+
+
+if __name__ == "__main__":
+    main()
