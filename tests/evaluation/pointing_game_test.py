@@ -33,7 +33,7 @@ def test_tolerance_is_15_of_256_pixels(gap, hit):
 
 def test_chance_is_what_random_points_get():
     generator = np.random.default_rng(0)
-    lesion = mask(slice(20, 90), slice(100, 160))
+    lesion = mask(slice(5, 22), slice(25, 40), 64)
     maps = [heatmap(*generator.integers(0, 64, 2), side=64) for _ in range(3000)]
     found = pointing_game.score(maps, [lesion] * 3000, [str(index) for index in range(3000)])
     assert found["low"] <= found["chance"] <= found["high"]
