@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 import tensorflow_datasets as tfds
 
-RESEARCH_USE = "Research use only, not for diagnosis."
+MAX_PIXELS = 40_000_000
 
 
 class UnreadableImageError(ValueError):
@@ -63,26 +63,20 @@ def read_facts(data: bytes) -> ImageFacts:
       Format by content, mode, native size, length.
 
     Raises:
-      UnreadableImageError: empty, truncated, no image, or neither PNG nor JPEG.
+      UnreadableImageError: empty, truncated, no image, neither PNG nor JPEG, animated, or above `MAX_PIXELS`.
     """
-    image = _open(data)
-    return ImageFacts(str(image.format), image.mode, image.width, image.height, len(data))
-
-
-def read_pixels(data: bytes) -> bytes:
-    """Returns a key of the decoded picture: its size and RGB pixels, alpha dropped; equal for equal pictures.
-
-    Raises:
-      UnreadableImageError: as `read_facts`.
-    """
-    image = _open(data)
-    return repr(image.size).encode() + image.convert("RGB").tobytes()
-
-
-def _open(data: bytes) -> PIL.Image.Image:
+    if not data:
+        raise UnreadableImageError("the file is empty")
     try:
         image = PIL.Image.open(io.BytesIO(data), formats=("PNG", "JPEG"))
+        if image.width * image.height > MAX_PIXELS:
+            raise UnreadableImageError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+        if getattr(image, "is_animated", False):
+            raise UnreadableImageError("animated")
+        facts = ImageFacts(str(image.format), image.mode, image.width, image.height, len(data))
         image.load()
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise UnreadableImageError(str(error).replace("<_io.BytesIO object", "<file")) from error
-    return image
+    except PIL.UnidentifiedImageError as error:
+        raise UnreadableImageError("neither PNG nor JPEG") from error
+    except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
+        raise UnreadableImageError(str(error)) from error
+    return facts

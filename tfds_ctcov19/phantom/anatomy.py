@@ -11,6 +11,8 @@ import math
 import cv2
 import numpy as np
 
+from tfds_ctcov19.phantom import shapes, vessels
+
 AIR, FAT, MUSCLE, BLOOD, BONE = -1000.0, -100.0, 50.0, 45.0, 350.0  # Hounsfield units
 HEART = (0.16, -0.12)  # centre in body coordinates
 LEFT, RIGHT = 1, -1  # side of the picture: the patient's left lung is on the right
@@ -90,20 +92,24 @@ def draw_slice(patient: Patient, height: float, size: int, rng: np.random.Genera
     hu = np.full((size, size), AIR, np.float32)
     pixel = 1 / (patient.pose[3] * size)
     if patient.table:
-        _blend(hu, -350, _soft(0.025 - np.abs(y - patient.depth - 0.07 + 0.1 * x**2), pixel) * (np.abs(x) < 0.85))
+        shapes.blend(
+            hu, -350, shapes.soft(0.025 - np.abs(y - patient.depth - 0.07 + 0.1 * x**2), pixel) * (np.abs(x) < 0.85)
+        )
 
-    outline = _ripple(x, y, rng, 0.015)
-    trunk = 1 - _superellipse(x, y / patient.depth, 2.3) + outline
-    chest_wall = 1 - _superellipse(x / 0.86, y / (patient.depth * 0.86), 2.2) + outline
-    _blend(hu, FAT + 8 * smooth_noise(size, size / 24, rng), _soft(trunk, pixel))
-    _blend(hu, MUSCLE + 12 * smooth_noise(size, size / 40, rng), _soft(trunk - patient.fat * 1.6, pixel))
+    outline = shapes.ripple(x, y, rng, 0.015)
+    trunk = 1 - shapes.superellipse(x, y / patient.depth, 2.3) + outline
+    chest_wall = 1 - shapes.superellipse(x / 0.86, y / (patient.depth * 0.86), 2.2) + outline
+    shapes.blend(hu, FAT + 8 * shapes.smooth_noise(size, size / 24, rng), shapes.soft(trunk, pixel))
+    shapes.blend(
+        hu, MUSCLE + 12 * shapes.smooth_noise(size, size / 40, rng), shapes.soft(trunk - patient.fat * 1.6, pixel)
+    )
     _draw_ribs(hu, x, y, patient, pixel, rng)
 
     lungs = _lungs(x, y, patient, height, chest_wall, rng)
     for inside in lungs.values():
-        density = patient.lung + patient.gradient * (y + 0.1) + 22 * smooth_noise(size, size / 14, rng)
-        _blend(hu, density, _soft(inside, pixel))
-        _draw_vessels(hu, inside, patient, pixel, rng)
+        density = patient.lung + patient.gradient * (y + 0.1) + 22 * shapes.smooth_noise(size, size / 14, rng)
+        shapes.blend(hu, density, shapes.soft(inside, pixel))
+        vessels.draw_vessels(hu, inside, patient.vessels, pixel, rng)
     _draw_mediastinum(hu, x, y, patient, height, pixel, rng)
     _draw_spine(hu, x, y, patient, pixel, rng)
 
@@ -111,15 +117,6 @@ def draw_slice(patient: Patient, height: float, size: int, rng: np.random.Genera
     either = (masks[LEFT] | masks[RIGHT]).astype(np.uint8)
     pleura = cv2.distanceTransform(either, cv2.DIST_L2, 5) * pixel
     return Slice(hu, x, y, masks, pleura)
-
-
-def smooth_noise(size: int, grain: float, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise of mean 0 and deviation 1, float32 (size, size); `grain` is its correlation length in pixels."""
-    cells = max(2, round(size / max(grain, 1)) + 1)
-    noise = cv2.resize(
-        rng.standard_normal((cells, cells)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
-    )
-    return (noise - noise.mean()) / (noise.std() + 1e-6)
 
 
 def _body_grid(patient: Patient, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -137,33 +134,6 @@ def _heart_radius(patient: Patient, height: float) -> float:
     return patient.heart * min(max((height - 0.25) * 2.2, 0), 1.1)
 
 
-def _superellipse(x: np.ndarray, y: np.ndarray, power: float) -> np.ndarray:
-    return (np.abs(x) ** power + np.abs(y) ** power) ** (1 / power)
-
-
-def _length(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.sqrt(x * x + y * y)  # several times faster than np.hypot, whose care for overflow nothing here needs
-
-
-def _ellipse(x: np.ndarray, y: np.ndarray, centre: tuple[float, float], radii: tuple[float, float]) -> np.ndarray:
-    """Rough signed distance to an ellipse in body units, positive inside."""
-    return (1 - _length((x - centre[0]) / radii[0], (y - centre[1]) / radii[1])) * min(radii)
-
-
-def _ripple(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, amplitude: float) -> np.ndarray:
-    angle = np.arctan2(y, x)
-    return sum(rng.normal(0, amplitude / k) * np.cos(k * angle + rng.uniform(0, 6.3)) for k in (2, 3, 4, 5))
-
-
-def _soft(distance: np.ndarray, pixel: float) -> np.ndarray:
-    """Share of each pixel that lies inside a shape, from the signed distance to its edge."""
-    return np.clip(distance / pixel + 0.5, 0, 1)
-
-
-def _blend(hu: np.ndarray, value: float | np.ndarray, share: np.ndarray) -> None:
-    hu += (value - hu) * share
-
-
 def _draw_ribs(
     hu: np.ndarray, x: np.ndarray, y: np.ndarray, patient: Patient, pixel: float, rng: np.random.Generator
 ) -> None:
@@ -173,14 +143,14 @@ def _draw_ribs(
     wander = 0.12 * np.sin(3 * angle + rng.uniform(0, 6.3))
     along = np.mod(angle + wander + rng.uniform(0, spacing), spacing) - spacing / 2
     ring = rng.uniform(0.88, 0.91) - patient.fat * 0.5
-    across = _length(x, y / patient.depth) - ring - rng.uniform(0.05, 0.14) * along
+    across = shapes.length(x, y / patient.depth) - ring - rng.uniform(0.05, 0.14) * along
     half_length, half_width = rng.uniform(0.10, 0.17), rng.uniform(0.024, 0.034)
-    rib = (1 - _length(along / half_length, across / half_width)) * half_width
+    rib = (1 - shapes.length(along / half_length, across / half_width)) * half_width
     rib[np.abs(x) < 0.3] = -1  # spine and breastbone stand there
-    _blend(hu, BONE + rng.normal(0, 40), _soft(rib, pixel))
-    _blend(hu, 170, _soft(rib - 0.014, pixel))
-    sternum = _ellipse(x, y, (rng.normal(0, 0.01), -patient.depth * 0.87 + patient.fat * 0.4), (0.12, 0.035))
-    _blend(hu, BONE * 0.7, _soft(sternum, pixel))
+    shapes.blend(hu, BONE + rng.normal(0, 40), shapes.soft(rib, pixel))
+    shapes.blend(hu, 170, shapes.soft(rib - 0.014, pixel))
+    sternum = shapes.ellipse(x, y, (rng.normal(0, 0.01), -patient.depth * 0.87 + patient.fat * 0.4), (0.12, 0.035))
+    shapes.blend(hu, BONE * 0.7, shapes.soft(sternum, pixel))
 
 
 def _lungs(
@@ -191,46 +161,17 @@ def _lungs(
     for side in (LEFT, RIGHT):
         centre = (side * (0.44 + rng.normal(0, 0.01)), 0.02 + rng.normal(0, 0.015))
         radii = (0.37 * extent, patient.depth * 0.78 * extent)
-        inside = _ellipse(x + side * 0.05 * y, y, centre, radii) + 0.6 * _ripple(x - centre[0], y, rng, 0.02)
+        inside = shapes.ellipse(x + side * 0.05 * y, y, centre, radii) + 0.6 * shapes.ripple(
+            x - centre[0], y, rng, 0.02
+        )
         inside = np.minimum(inside, chest_wall * 0.5)
         if side == LEFT or height > 0.85:  # the heart, or the dome of the diaphragm, indents the lung
             place = HEART if side == LEFT else (-0.25, 0.0)
-            inside = np.minimum(inside, _length((x - place[0]) / 1.15, y - place[1]) - _heart_radius(patient, height))
+            inside = np.minimum(
+                inside, shapes.length((x - place[0]) / 1.15, y - place[1]) - _heart_radius(patient, height)
+            )
         lungs[side] = np.minimum(inside, side * x - 0.07)
     return lungs
-
-
-def _draw_vessels(hu: np.ndarray, inside: np.ndarray, patient: Patient, pixel: float, rng: np.random.Generator) -> None:
-    """Draws branches from the root of the lung outwards, thinner at every fork, and vessels cut across."""
-    rows, columns = np.nonzero(inside > 0.02)
-    if not len(rows):
-        return
-    places = columns + 1j * rows  # a complex number is a point: turning and scaling are one product
-    root = places[np.argmin(np.abs(columns - hu.shape[1] / 2))].real + 1j * np.median(rows)
-    shares = np.zeros(hu.shape, np.uint8)
-    for goal in places[rng.integers(len(places), size=patient.vessels)]:
-        start = root + complex(*rng.normal(0, 0.06 / pixel, 2))
-        _draw_branch(shares, start, goal, rng.uniform(0.010, 0.024) / pixel, rng)
-    for centre in places[rng.integers(len(places), size=patient.vessels)]:
-        radius = rng.exponential(0.006) / pixel + 0.35
-        fixed = _fixed(np.array([centre]))[0].tolist()
-        cv2.circle(shares, fixed, max(1, round(radius * 16)), int(255 * min(1, radius + 0.2)), -1, cv2.LINE_AA, 4)
-    _blend(hu, BLOOD - 60, shares / 255 * rng.uniform(0.5, 0.8) * _soft(inside - 0.01, pixel))
-
-
-def _draw_branch(
-    shares: np.ndarray, start: complex, goal: complex, width: float, rng: np.random.Generator, forks: int = 2
-) -> None:
-    bend = start + (0.5 + complex(*rng.normal(0, 0.12, 2))) * (goal - start)
-    t = np.linspace(0, 1, 9)
-    points = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * goal
-    for piece, taper in ((points[:4], 1.0), (points[3:7], 0.75), (points[6:], 0.5)):
-        strength = int(255 * min(max(taper * width, 0.25), 1))
-        cv2.polylines(shares, [_fixed(piece)], False, strength, max(1, round(taper * width)), cv2.LINE_AA, 4)
-    if forks and width > 0.6:
-        fork = points[rng.integers(2, 7)]
-        turned = (goal - fork) * np.exp(1j * rng.normal(0, 0.8)) * rng.uniform(0.5, 0.9)
-        _draw_branch(shares, fork, fork + turned, width * 0.65, rng, forks - 1)
 
 
 def _draw_mediastinum(
@@ -245,36 +186,39 @@ def _draw_mediastinum(
     shift = rng.normal(0, 0.01)
     heart = _heart_radius(patient, height)
     if heart > 0.05:
-        blob = _ellipse(x + 0.35 * y, y, (0.1 + shift, -0.13), (heart * 1.15, heart)) + _ripple(x, y + 0.13, rng, 0.01)
-        blob = np.maximum(blob, heart + 0.02 - _length((x - HEART[0]) / 1.15, y - HEART[1]))
-        _blend(hu, BLOOD + 10 * smooth_noise(hu.shape[0], 12, rng), _soft(blob, pixel))
+        blob = shapes.ellipse(x + 0.35 * y, y, (0.1 + shift, -0.13), (heart * 1.15, heart)) + shapes.ripple(
+            x, y + 0.13, rng, 0.01
+        )
+        blob = np.maximum(blob, heart + 0.02 - shapes.length((x - HEART[0]) / 1.15, y - HEART[1]))
+        shapes.blend(hu, BLOOD + 10 * shapes.smooth_noise(hu.shape[0], 12, rng), shapes.soft(blob, pixel))
     else:
         for place in ((0.1, -0.15), (-0.09, -0.14), (0.02, -0.25)):
             radius = rng.uniform(0.05, 0.08)
-            _blend(hu, BLOOD, _soft(_ellipse(x, y, (place[0] + shift, place[1]), (radius, radius)), pixel))
-    _blend(hu, BLOOD + 15, _soft(_ellipse(x, y, (0.12 + shift, 0.22), (0.085, 0.085)), pixel))  # aorta
+            shapes.blend(
+                hu, BLOOD, shapes.soft(shapes.ellipse(x, y, (place[0] + shift, place[1]), (radius, radius)), pixel)
+            )
+    shapes.blend(
+        hu, BLOOD + 15, shapes.soft(shapes.ellipse(x, y, (0.12 + shift, 0.22), (0.085, 0.085)), pixel)
+    )  # aorta
     if height < 0.4:
-        _blend(hu, AIR, _soft(_ellipse(x, y, (shift, 0.0), (0.06, 0.055)), pixel))  # windpipe
+        shapes.blend(hu, AIR, shapes.soft(shapes.ellipse(x, y, (shift, 0.0), (0.06, 0.055)), pixel))  # windpipe
     elif height < 0.7:
         for side in (LEFT, RIGHT):
-            _blend(hu, AIR, _soft(_ellipse(x, y, (side * 0.16 + shift, 0.06), (0.045, 0.032)), pixel))  # bronchi
-    _blend(hu, 20, _soft(_ellipse(x, y, (0.03 + shift, 0.16), (0.035, 0.025)), pixel))  # gullet
+            shapes.blend(
+                hu, AIR, shapes.soft(shapes.ellipse(x, y, (side * 0.16 + shift, 0.06), (0.045, 0.032)), pixel)
+            )  # bronchi
+    shapes.blend(hu, 20, shapes.soft(shapes.ellipse(x, y, (0.03 + shift, 0.16), (0.035, 0.025)), pixel))  # gullet
 
 
 def _draw_spine(
     hu: np.ndarray, x: np.ndarray, y: np.ndarray, patient: Patient, pixel: float, rng: np.random.Generator
 ) -> None:
     back = patient.depth * 0.46
-    body = _ellipse(x, y, (0, back), (0.155, 0.125))
-    arch = _ellipse(np.abs(x), y, (0.14, back + 0.14), (0.16, 0.04))
-    process = _ellipse(x, y, (0, back + 0.2), (0.03, 0.07))
+    body = shapes.ellipse(x, y, (0, back), (0.155, 0.125))
+    arch = shapes.ellipse(np.abs(x), y, (0.14, back + 0.14), (0.16, 0.04))
+    process = shapes.ellipse(x, y, (0, back + 0.2), (0.03, 0.07))
     bone = np.maximum(np.maximum(body, arch), process)
-    _blend(hu, MUSCLE, _soft(bone + 0.05, pixel))
-    _blend(hu, BONE + 60 + 25 * smooth_noise(hu.shape[0], 4, rng), _soft(bone, pixel))
-    _blend(hu, 190 + 35 * smooth_noise(hu.shape[0], 3, rng), _soft(body - 0.02, pixel))
-    _blend(hu, 30, _soft(_ellipse(x, y, (0, back + 0.155), (0.06, 0.05)), pixel))  # canal
-
-
-def _fixed(points: np.ndarray) -> np.ndarray:
-    """OpenCV's fixed-point coordinates with 4 fractional bits, int32 (points, 2)."""
-    return np.rint(np.stack([points.real, points.imag], axis=-1) * 16).astype(np.int32)
+    shapes.blend(hu, MUSCLE, shapes.soft(bone + 0.05, pixel))
+    shapes.blend(hu, BONE + 60 + 25 * shapes.smooth_noise(hu.shape[0], 4, rng), shapes.soft(bone, pixel))
+    shapes.blend(hu, 190 + 35 * shapes.smooth_noise(hu.shape[0], 3, rng), shapes.soft(body - 0.02, pixel))
+    shapes.blend(hu, 30, shapes.soft(shapes.ellipse(x, y, (0, back + 0.155), (0.06, 0.05)), pixel))  # canal

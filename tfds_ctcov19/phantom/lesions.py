@@ -9,7 +9,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from tfds_ctcov19.phantom import anatomy
+from tfds_ctcov19.phantom import anatomy, shapes
 
 MASK_THRESHOLD = 0.35  # a pixel is lesion where at least this share of its air is displaced by the disease pattern
 
@@ -70,8 +70,8 @@ def add_covid19(drawn: anatomy.Slice, disease: Disease, rng: np.random.Generator
             )
     lungs = drawn.lungs[anatomy.LEFT] | drawn.lungs[anatomy.RIGHT]
     share = cv2.GaussianBlur(share, (0, 0), size / 140) * lungs
-    haze = rng.uniform(320, 460) + 45 * anatomy.smooth_noise(size, size / 60, rng)  # Hounsfield units added
-    lines = np.abs(anatomy.smooth_noise(size, size / 40, rng)) < 0.18  # thickened septa
+    haze = rng.uniform(320, 460) + 45 * shapes.smooth_noise(size, size / 60, rng)  # Hounsfield units added
+    lines = np.abs(shapes.smooth_noise(size, size / 40, rng)) < 0.18  # thickened septa
     drawn.hu += share * (haze + rng.uniform(0, 130) * lines) * (drawn.hu < -250)
     return _mask(share)
 
@@ -94,9 +94,9 @@ def add_pneumonia(drawn: anatomy.Slice, disease: Disease, rng: np.random.Generat
             share += _lobe(drawn, lung, side, disease, disease.severity, rng)
         elif disease.both:
             share += _lobe(drawn, lung, side, disease, 0.4 * disease.severity, rng)
-    grain = anatomy.smooth_noise(size, size / 40, rng)
+    grain = shapes.smooth_noise(size, size / 40, rng)
     target = rng.uniform(-120, 20) + 35 * grain
-    bronchi = np.clip(1.4 - 9 * np.abs(anatomy.smooth_noise(size, size / 9, rng)), 0, 1) * (grain > -0.4)
+    bronchi = np.clip(1.4 - 9 * np.abs(shapes.smooth_noise(size, size / 9, rng)), 0, 1) * (grain > -0.4)
     target = target - rng.uniform(300, 600) * bronchi
     drawn.hu += (np.maximum(target, drawn.hu) - drawn.hu) * share
     return _mask(share)
@@ -112,7 +112,7 @@ def add_bystander(drawn: anatomy.Slice, rng: np.random.Generator) -> None:
     for _ in range(rng.poisson(0.5)):  # plate-like collapse or scar
         angle, offset = rng.uniform(0, np.pi), rng.uniform(-0.3, 0.3)
         band = np.abs(drawn.x * np.cos(angle) + drawn.y * np.sin(angle) - offset) < 0.009
-        drawn.hu += band * lungs * (anatomy.smooth_noise(size, size / 5, rng) > 0.3) * (drawn.hu < -300) * 450
+        drawn.hu += band * lungs * (shapes.smooth_noise(size, size / 5, rng) > 0.3) * (drawn.hu < -300) * 450
     for _ in range(rng.poisson(0.6)):  # nodule
         rows, columns = np.nonzero(lungs)
         if len(rows):
@@ -120,7 +120,7 @@ def add_bystander(drawn: anatomy.Slice, rng: np.random.Generator) -> None:
             far = np.hypot(drawn.x - drawn.x[rows[pick], columns[pick]], drawn.y - drawn.y[rows[pick], columns[pick]])
             drawn.hu += (far < rng.uniform(0.015, 0.035)) * lungs * (drawn.hu < -300) * 700
     if rng.random() < 0.25:
-        drawn.hu -= lungs * (anatomy.smooth_noise(size, size / 12, rng) > 1) * rng.uniform(30, 110)
+        drawn.hu -= lungs * (shapes.smooth_noise(size, size / 12, rng) > 1) * rng.uniform(30, 110)
 
 
 def _patch(drawn: anatomy.Slice, row: int, column: int, radius: float, rng: np.random.Generator) -> np.ndarray:
@@ -130,7 +130,7 @@ def _patch(drawn: anatomy.Slice, row: int, column: int, radius: float, rng: np.r
     u = dx * np.cos(along) + dy * np.sin(along)
     v = dy * np.cos(along) - dx * np.sin(along)
     cloud = 1 - np.hypot(u / (radius * rng.uniform(1.1, 1.9)), v / radius)
-    cloud += 0.22 * anatomy.smooth_noise(drawn.hu.shape[0], 0.6 * radius * drawn.hu.shape[0] / 2, rng)
+    cloud += 0.22 * shapes.smooth_noise(drawn.hu.shape[0], 0.6 * radius * drawn.hu.shape[0] / 2, rng)
     return np.clip(cloud * 3, 0, 1) * rng.uniform(0.7, 1.0)
 
 
@@ -142,7 +142,7 @@ def _lobe(
     seed = (side * rng.uniform(0.35, 0.6), place + (1 if disease.lower else -1) * rng.uniform(0.05, 0.2))
     reach = 0.20 + 0.35 * extent
     cloud = 1 - np.hypot(drawn.x - seed[0], drawn.y - seed[1]) / reach
-    cloud += 0.2 * anatomy.smooth_noise(drawn.hu.shape[0], reach * drawn.hu.shape[0] / 6, rng)
+    cloud += 0.2 * shapes.smooth_noise(drawn.hu.shape[0], reach * drawn.hu.shape[0] / 6, rng)
     return (np.clip(cloud * 3.5, 0, 1) * np.clip(beyond / 0.015 + 0.5, 0, 1) * lung).astype(np.float32)
 
 
