@@ -24,7 +24,7 @@ from ctcov_tf.preprocessing.decode import decode_grey
 from ctcov_tf.preprocessing.preprocess import Preprocess
 
 BUILDERS = "tfds_ctcov19"  # importing it registers this project's datasets
-SHUFFLE_BYTES_BUFFER = 4096  # encoded images held for shuffling where decoded ones are not kept
+ENCODED_BUFFER = 4096  # encoded images held for shuffling where decoded ones are not kept
 METADATA_BATCH = 1024
 
 
@@ -49,7 +49,8 @@ def manifest(data: DataConfig) -> dict[str, Any]:
     """
     builder = _builder(data)
     classes = list(builder.info.features["label"].names)
-    splits, lines = {}, []
+    splits: dict[str, Any] = {}
+    lines: list[str] = []
     for split in builder.info.splits:
         table = metadata(data, split)
         names = table["label"].map(classes.__getitem__)
@@ -126,7 +127,7 @@ def training_batches(
             f"lower --train.batch-size to {images} or less"
         )
     source = _grey_images(config.data, "train", in_memory=config.data.cache)
-    buffer_size = images + 1 if config.data.cache else min(images, SHUFFLE_BYTES_BUFFER)
+    buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
     seed = config.train.seed
     preprocess = _preprocess(config, image_size)
 

@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 
 from ctcov_tf import config, errors, input_pipeline
 from ctcov_tf.images import decode
+from ctcov_tf.preprocessing.decode import decode_grey
 
 SIZE = 32
 
@@ -104,6 +105,18 @@ def test_an_epoch_depends_on_seed_and_number_alone(tiny_config, labels, cache):
 def test_cache_changes_nothing(tiny_config, labels):
     uncached = dataclasses.replace(tiny_config, data=dataclasses.replace(tiny_config.data, cache=False))
     assert_same(first_batches(training(tiny_config, labels), 5), first_batches(training(uncached, labels), 5))
+
+
+def test_cached_images_are_decoded_once(tiny_config, labels, monkeypatch):
+    decoded = []
+
+    def counting(image_bytes):
+        counted = tf.numpy_function(lambda data: decoded.append(1) or data, [image_bytes], tf.string)
+        return decode_grey(tf.ensure_shape(counted, ()))
+
+    monkeypatch.setattr(input_pipeline, "decode_grey", counting)
+    first_batches(training(tiny_config, labels), 12)
+    assert len(decoded) == 60
 
 
 def test_epochs_seeds_and_images_differ(tiny_config, labels):

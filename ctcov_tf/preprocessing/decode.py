@@ -63,7 +63,9 @@ def _decode_jpeg(image_bytes: tf.Tensor) -> tf.Tensor:
 
 def _decode_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
     size = tf.io.decode_raw(_field(image_bytes, 18, 8), tf.int32)
-    with tf.control_dependencies([_check_size(tf.abs(size))]):  # a negative height means top row first
+    bits = tf.io.decode_raw(_field(image_bytes, 28, 2), tf.uint16)
+    true_colour = tf.debugging.Assert(tf.reduce_all(bits == 24), ["BMP of other than 24 bits a pixel", bits])
+    with tf.control_dependencies([_check_size(tf.abs(size)), true_colour]):  # height < 0: top row first
         return tf.io.decode_bmp(image_bytes, channels=3)
 
 

@@ -86,9 +86,9 @@ class Preprocess(keras.layers.Layer):
 
 
 def _grey_levels(images: tf.Tensor) -> tf.Tensor:
-    """One channel of whole grey levels: uint8 as it is, anything else float32."""
+    """One channel of whole grey levels: uint8 (batch, height, width, 1)."""
     if images.dtype != tf.uint8:
         images = grey.round_to_levels(tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 255.0))
     if images.shape[-1] == 3:
         images = grey.to_grey(tf.cast(images, tf.float32))
-    return images
+    return tf.cast(images, tf.uint8)
