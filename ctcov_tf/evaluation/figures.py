@@ -154,7 +154,7 @@ def history(epochs: pd.DataFrame) -> Figure:
             if title == "Learning rate":
                 axes.set_ylim(0, None)
                 axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda rate, _: f"{rate:g}"))
-            elif len(drawn) > 1:
+            elif drawn:
                 axes.legend()
             if "val_auc" in drawn and len(epochs):
                 best = _best_epoch(epochs)

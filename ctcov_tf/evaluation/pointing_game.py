@@ -30,7 +30,7 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
       model: the network of the run.
 
     Returns:
-      What `score` gives, and `split`; None where the dataset knows no lesions.
+      What `score` gives, `split`, and the `layer` explained; None where the dataset knows no lesions.
 
     Raises:
       CtcovError: the dataset is missing.
@@ -39,7 +39,8 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
     if "lesion_mask" not in examples.element_spec:
         return None
     size = run.config.preprocess.image_size
-    explain = tf.function(GradCam(model, run.labels), reduce_retracing=True)
+    cam = GradCam(model, run.labels)
+    explain = tf.function(cam, reduce_retracing=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split).unbatch()
     heatmaps, masks, groups = [], [], []
     progress = tqdm.tqdm(examples, desc=f"pointing game {split}", unit="image", delay=SILENT_SECONDS, leave=False)
@@ -51,7 +52,7 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
             heatmaps.append(explain(image[tf.newaxis])[1][0].numpy())
             masks.append(mask)
             groups.append(example["group_id"].numpy().decode())
-    return {"split": split, **score(heatmaps, masks, groups)}
+    return {"split": split, "layer": cam.layer, **score(heatmaps, masks, groups)}
 
 
 def score(heatmaps: list[npt.NDArray], masks: list[npt.NDArray], groups: list[str]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _on_metadata(split: str, metrics: dict[str, Any]) -> list[str]:
     )
     if theirs["low"] <= 0.5 <= theirs["high"]:
         return [
-            f"{seen} is at chance on the {split} part (AUC {theirs['value']:.3f}): the files don't tell the class away."
+            f"{seen} is at chance on the {split} part (AUC {theirs['value']:.3f}): the files don't give the class away."
         ]
     scores = f"reaches AUC {theirs['value']:.3f} on the {split} part, the model {ours['value']:.3f} {gap}"
     if difference["high"] < 0:
