@@ -69,6 +69,26 @@ class Validation(keras.callbacks.Callback):
             logs["val_auc"] = float(sklearn_metrics.roc_auc_score(positive, probability)) if both else 0.5
 
 
+class EpochSeeds(keras.callbacks.Callback):
+    """Makes the dropout of an epoch follow from the seed and the epoch's number alone.
+
+    Keras does not save the state of its random generators; without this a resumed run would drop others.
+
+    Args:
+      seed: of the run.
+    """
+
+    def __init__(self, seed: int):
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Sets the state of every layer that draws."""
+        for index, layer in enumerate(self.model.layers):
+            if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
+                layer.seed_generator.state.assign(np.random.SeedSequence([self.seed, epoch, index]).generate_state(2))
+
+
 class LearningRateLog(keras.callbacks.Callback):
     """Adds the learning rate of the epoch's last step, and the stage's image size, to its logs.
 

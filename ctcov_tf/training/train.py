@@ -132,7 +132,11 @@ def _train_stage(
         jit_compile=False,
     )
     validation = input_pipeline.evaluation_batches(config, run.labels, "validation", image_size=image_size).cache()
-    callback_list = [callbacks.Validation(validation, run.labels, loss), callbacks.LearningRateLog(image_size)]
+    callback_list = [
+        callbacks.EpochSeeds(train_config.seed),
+        callbacks.Validation(validation, run.labels, loss),
+        callbacks.LearningRateLog(image_size),
+    ]
     if last:
         callback_list.append(callbacks.BestWeights(run.checkpoints / _BEST, past))
         if train_config.patience:
