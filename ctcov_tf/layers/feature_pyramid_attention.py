@@ -9,6 +9,7 @@ from ctcov_tf.layers.batch_norm import FusedBatchNormalization
 
 KERNELS = (7, 5, 3)  # of the pyramid's levels, finest first
 PAPER_REDUCTION = 4  # the paper variant's pyramid has a quarter of the channels
+SLIM_CHANNELS = 64
 SLIM_PYRAMID_CHANNELS = 16
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
@@ -79,10 +80,8 @@ class FeaturePyramidAttention(keras.layers.Layer):
         _, height, width, channels = input_shape
         if height is None or width is None or channels is None:
             raise ValueError(f"{self.name}: height, width and channels of the input must be known, got {input_shape}")
-        self._sizes = [(height, width)]
-        for _ in range(self.levels):
-            height, width = (height + 1) // 2, (width + 1) // 2
-            self._sizes.append((height, width))
+        self._size = (height, width)
+        self.parts: dict[str, keras.layers.Layer] = {}
         if self.variant == "paper":
             self._build_paper(channels)
         else:
@@ -92,80 +91,58 @@ class FeaturePyramidAttention(keras.layers.Layer):
     def _build_paper(self, channels: int) -> None:
         width = max(1, channels // PAPER_REDUCTION)
         out = self._out_channels(channels)
-        top = self._sizes[0]
-        self.main = self._block("main", 1, channels, out, top, activation=None)
-        self.pooled = self._block("pooled", 1, channels, out, (1, 1), activation=None)
-        self.down, self.lateral, self.up = [], [], []
+        self._add("main", 1, channels, out)
+        self._add("pooled", 1, channels, out)
         for level, kernel in enumerate(KERNELS[: self.levels], start=1):
-            finer, size = self._sizes[level - 1 : level + 1]
-            into = channels if level == 1 else width
-            self.down.append(self._block(f"down_{level}", kernel, into, width, finer, strides=2))
-            self.lateral.append(self._block(f"lateral_{level}", kernel, width, width, size, activation=None))
-            up_channels = out if level == 1 else width
-            self.up.append(self._block(f"up_{level}", 4, width, up_channels, size, strides=2, transposed=True))
+            self._add(f"down_{level}", kernel, channels if level == 1 else width, width, strides=2)
+            self._add(f"lateral_{level}", kernel, width, width)
+            self._add(f"up_{level}", 4, width, out if level == 1 else width, strides=2, transposed=True)
 
     def _build_slim(self, channels: int) -> None:
         width = SLIM_PYRAMID_CHANNELS
         out = self._out_channels(channels)
-        top = self._sizes[0]
-        self.main = self._block("main", 1, channels, out, top)
-        self.pooled = self._block("pooled", 1, channels, out, (1, 1), normalise=False)
-        self.narrow = self._block("narrow", 1, channels, width, top)
-        self.widen = self._block("widen", 1, width, out, top, normalise=False, activation=None, bias_initializer="ones")
-        self.down, self.lateral = [], []
+        self._add("main", 1, channels, out)
+        self._add("pooled", 1, channels, out, normalise=False)
+        self._add("narrow", 1, channels, width)
         for level, kernel in enumerate(KERNELS[: self.levels], start=1):
-            size = self._sizes[level]
-            self.down.append(self._block(f"down_{level}", kernel, width, width, size))
-            self.lateral.append(self._block(f"lateral_{level}", kernel, width, width, size))
+            self._add(f"down_{level}", kernel, width, width)
+            self._add(f"lateral_{level}", kernel, width, width)
+        self._add("widen", 1, width, out, normalise=False, bias_initializer="ones")
 
     def _out_channels(self, channels: int) -> int:
-        return self.channels or (channels if self.variant == "paper" else 64)
+        return self.channels or (channels if self.variant == "paper" else SLIM_CHANNELS)
 
-    def _block(
+    def _add(
         self,
         name: str,
         kernel: int,
         channels_in: int,
         channels_out: int,
-        size: tuple[int, int],
         *,
         strides: int = 1,
         transposed: bool = False,
         normalise: bool = True,
-        activation: str | None = "relu",
         bias_initializer: str = "zeros",
-    ) -> list[keras.layers.Layer]:
-        """A built chain of convolution, batch normalisation (or a bias) and activation."""
+    ) -> None:
+        """Makes a convolution with its batch normalisation (or a bias); `_apply` runs the two."""
         convolution = keras.layers.Conv2DTranspose if transposed else keras.layers.Conv2D
-        block = [
-            convolution(
-                channels_out,
-                kernel,
-                strides=strides,
-                padding="same",
-                use_bias=not normalise,
-                kernel_initializer="he_normal",
-                bias_initializer=bias_initializer,
-                dtype=self.dtype_policy,
-                name=f"{name}_conv",
-            )
-        ]
+        self.parts[f"{name}_conv"] = convolution(
+            channels_out,
+            kernel,
+            strides=strides,
+            padding="same",
+            use_bias=not normalise,
+            kernel_initializer="he_normal",
+            bias_initializer=bias_initializer,
+            dtype=self.dtype_policy,
+            name=f"{name}_conv",
+        )
+        self.parts[f"{name}_conv"].build((None, None, None, channels_in))
         if normalise:
-            block.append(
-                FusedBatchNormalization(
-                    momentum=BATCH_NORM_MOMENTUM,
-                    epsilon=BATCH_NORM_EPSILON,
-                    dtype=self.dtype_policy,
-                    name=f"{name}_bn",
-                )
+            self.parts[f"{name}_bn"] = FusedBatchNormalization(
+                momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, dtype=self.dtype_policy, name=f"{name}_bn"
             )
-        if activation:
-            block.append(keras.layers.Activation(activation, dtype=self.dtype_policy, name=f"{name}_{activation}"))
-        shape: tuple[int | None, ...] = (None, *size, channels_in)
-        for layer in block:
-            layer.build(shape)
-            shape = layer.compute_output_shape(shape)
-        return block
+            self.parts[f"{name}_bn"].build((None, None, None, channels_out))
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Applies the attention.
@@ -177,46 +154,48 @@ class FeaturePyramidAttention(keras.layers.Layer):
         Returns:
           (batch, height, width, output channels) feature map.
         """
-        main = self._run(self.main, inputs, training)
-        pooled = self._run(self.pooled, keras.ops.mean(inputs, axis=(1, 2), keepdims=True), training)
+        average = keras.ops.mean(inputs, axis=(1, 2), keepdims=True)
         if self.variant == "paper":
+            main = self._apply("main", inputs, training, relu=False)
+            pooled = self._apply("pooled", average, training, relu=False)
             return keras.ops.relu(main * self._paper_pyramid(inputs, training) + pooled)
+        main = self._apply("main", inputs, training)
+        pooled = self._apply("pooled", average, training)
         return main * self._slim_pyramid(inputs, training) + pooled
 
     def _paper_pyramid(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:
-        skips = []
-        for down, lateral in zip(self.down, self.lateral, strict=True):
-            x = self._run(down, x, training)
-            skips.append(self._run(lateral, x, training))
-        x = self._run(self.up[-1], skips[-1], training)
-        for level in reversed(range(self.levels - 1)):
-            x = keras.ops.relu(skips[level] + self._resize(x, self._sizes[level + 1]))
-            x = self._run(self.up[level], x, training)
-        return self._resize(x, self._sizes[0])
+        laterals = []
+        for level in range(1, self.levels + 1):
+            x = self._apply(f"down_{level}", x, training)
+            laterals.append(self._apply(f"lateral_{level}", x, training, relu=False))
+        x = laterals.pop()
+        for level in range(self.levels, 1, -1):
+            x = self._apply(f"up_{level}", x, training)
+            lateral = laterals.pop()
+            x = keras.ops.relu(lateral + self._resize(x, lateral.shape[1:3]))
+        return self._resize(self._apply("up_1", x, training), self._size)
 
     def _slim_pyramid(self, x: tf.Tensor, training: bool | None) -> tf.Tensor:
-        x = self._run(self.narrow, x, training)
-        skips = []
-        for down, lateral in zip(self.down, self.lateral, strict=True):
-            x = self._run(down, keras.ops.max_pool(x, 2, strides=2, padding="same"), training)
-            skips.append(self._run(lateral, x, training))
-        x = skips[-1]
-        for level in reversed(range(self.levels - 1)):
-            x = skips[level] + self._resize(x, self._sizes[level + 1])
-        return self._run(self.widen, self._resize(x, self._sizes[0]), training)
+        x = self._apply("narrow", x, training)
+        laterals = []
+        for level in range(1, self.levels + 1):
+            x = self._apply(f"down_{level}", keras.ops.max_pool(x, 2, strides=2, padding="same"), training)
+            laterals.append(self._apply(f"lateral_{level}", x, training))
+        x = laterals.pop()
+        for lateral in reversed(laterals):
+            x = lateral + self._resize(x, lateral.shape[1:3])
+        return self._apply("widen", self._resize(x, self._size), training, relu=False)
 
-    def _run(self, block: list[keras.layers.Layer], x: tf.Tensor, training: bool | None) -> tf.Tensor:
-        for layer in block:
-            if isinstance(layer, FusedBatchNormalization):
-                frozen = self.variant == "slim" and x.shape[1] == x.shape[2] == 1
-                x = layer(x, training=training and not frozen)
-            else:
-                x = layer(x)
-        return x
+    def _apply(self, name: str, x: tf.Tensor, training: bool | None, relu: bool = True) -> tf.Tensor:
+        x = self.parts[f"{name}_conv"](x)
+        if f"{name}_bn" in self.parts:
+            too_few = self.variant == "slim" and x.shape[1] == x.shape[2] == 1
+            x = self.parts[f"{name}_bn"](x, training=training and not too_few)
+        return keras.ops.relu(x) if relu else x
 
     @staticmethod
     def _resize(x: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-        return x if tuple(x.shape[1:3]) == size else keras.ops.image.resize(x, size, interpolation="bilinear")
+        return x if tuple(x.shape[1:3]) == tuple(size) else keras.ops.image.resize(x, size, interpolation="bilinear")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The input's shape with the output's channels."""

@@ -1,12 +1,17 @@
 """Where a backbone's first weights come from: ImageNet, a file, or chance."""
 
+import io
 import pathlib
 import socket
+import zipfile
 
+import h5py
 import keras
+import numpy as np
 
 from ctcov_tf import errors
 
+DENSENET_121_PARAMETERS = 7_037_504  # without the classifier
 DOWNLOAD_TIMEOUT = 30.0  # seconds without an answer
 CHOICES = "choose --weights none, or --weights FILE with a .keras or .weights.h5 file of such a network"
 
@@ -32,8 +37,7 @@ def load(backbone: keras.Model, weights: str) -> None:
 
 
 def _load_imagenet(backbone: keras.Model) -> None:
-    reference = keras.applications.DenseNet121(include_top=False, weights=None, input_shape=backbone.input_shape[1:])
-    if [w.shape for w in reference.weights] != [w.shape for w in backbone.weights]:
+    if backbone.count_params() != DENSENET_121_PARAMETERS:
         raise errors.CtcovError(
             "weights imagenet: they exist for DenseNet-121 only (blocks 6 12 24 16, growth rate 32, stem 64): "
             f"keep these, or {CHOICES}"
@@ -57,12 +61,33 @@ def _load_file(backbone: keras.Model, path: pathlib.Path) -> None:
     if not path.is_file():
         raise errors.CtcovError(f"weights {path}: no such file: {CHOICES}")
     try:
-        backbone.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
-        raise errors.CtcovError(
-            f"weights {path}: unreadable, or of a network with other blocks, growth rate or stem "
-            f"({_line(error)}): {CHOICES}"
-        ) from error
+        layers = _read_layers(path)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise errors.CtcovError(f"weights {path}: unreadable ({_line(error)}): {CHOICES}") from error
+    for layer in backbone.layers:
+        values = layers.get(layer.name, [])
+        if [value.shape for value in values] != [variable.shape for variable in layer.weights]:
+            raise errors.CtcovError(
+                f"weights {path}: layer {layer.name} is missing or of another shape: the file is of a network with "
+                f"other blocks, growth rate or stem: {CHOICES}"
+            )
+    for layer in backbone.layers:
+        layer.set_weights(layers.get(layer.name, []))
+
+
+def _read_layers(path: pathlib.Path) -> dict[str, list[np.ndarray]]:
+    """The arrays of each layer by its name, whatever other layers the file's model has."""
+    if path.name.endswith(".keras"):
+        with zipfile.ZipFile(path) as archive:
+            content = io.BytesIO(archive.read("model.weights.h5"))
+    else:
+        content = io.BytesIO(path.read_bytes())
+    layers = {}
+    with h5py.File(content) as file:
+        for group in file["layers"].values():
+            variables = group["vars"]
+            layers[variables.attrs["name"]] = [variables[str(index)][()] for index in range(len(variables))]
+    return layers
 
 
 def _line(error: Exception) -> str:
