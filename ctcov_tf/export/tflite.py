@@ -9,6 +9,7 @@ import functools
 import pathlib
 import tempfile
 from typing import Literal, get_args
+import warnings
 
 from ai_edge_litert import schema_py_generated as schema
 import keras
@@ -118,9 +119,11 @@ def _convert_int8(converter: tf.lite.TFLiteConverter, images: RepresentativeImag
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = images
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=stay_float, denylisted_ops=[_SPLIT])
-    debugger = tf.lite.experimental.QuantizationDebugger(
-        converter=converter, debug_dataset=images, debug_options=options
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\s*Warning: tf.lite.Interpreter is deprecated")  # used by the debugger
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=images, debug_options=options
+        )
     return debugger.get_nondebug_quantized_model()
 
 
