@@ -13,6 +13,7 @@ from cattrs.strategies import configure_tagged_union
 from ctcov_tf import errors
 
 Head = Literal["binary", "three_class"]
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 ROTATION_DEGREES = 15.0  # section 4.1: random rotation in [-15, 15] degrees
 TRANSLATION = 0.05  # section 4.1: random translation in [-0.05, 0.05] of the image's size
@@ -133,8 +134,8 @@ class TrainConfig:
     """Weight each class by the inverse of its share of the training images."""
     ema_momentum: float = 0.0
     """Momentum of the moving average of the weights that is validated and saved; 0 turns it off."""
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    """Arithmetic of the training step; weights stay float32. mixed_float16 needs a GPU."""
+    precision: Precision = "auto"
+    """Arithmetic of the training step; weights stay float32. auto: bfloat16 where the processor has it."""
     patience: int = 0
     """Epochs without a better validation AUC before training stops; 0 never stops early."""
     seed: int = 0

@@ -131,3 +131,15 @@ def test_a_network_without_maps_is_refused():
     model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten()(image)))
     with pytest.raises(errors.CtcovError, match="no feature map to explain"):
         explain.GradCam(model, BINARY)
+
+
+@pytest.mark.parametrize("attention", ["none", "slim", "paper"])
+def test_deep_ct_net_is_explained_at_its_last_rectified_map(attention):
+    model = registry.build(
+        config.DeepCTNetConfig(
+            blocks=(1, 1, 1, 1), growth_rate=4, stem_channels=8, attention=attention, attention_channels=8
+        ),
+        64,
+        1,
+    )
+    assert explain.GradCam(model, BINARY).layer == "relu"

@@ -2,8 +2,8 @@
 
     python train.py deep_ct_net_slim --dataset covid_ct
 
-AdamW with warm-up and a cosine schedule, label smoothing, moving average of the weights and bfloat16
-arithmetic; most steps at a small image size, the last at a larger one. Times and metrics on COVID-CT
+AdamW with warm-up and a cosine schedule, label smoothing and a moving average of the weights; most steps
+at a small image size, the last at a larger one. Times and metrics on COVID-CT
 are in `docs/covid_ct_run.md`.
 """
 
@@ -25,6 +25,5 @@ def get_config() -> Config:
             warmup=0.1,
             label_smoothing=0.05,
             ema_momentum=0.99,
-            precision="mixed_bfloat16",
         ),
     )

@@ -29,6 +29,5 @@ def get_config() -> Config:
             schedule="cosine",
             warmup=0.1,
             ema_momentum=0.98,
-            precision="mixed_bfloat16",
         ),
     )

@@ -22,6 +22,5 @@ def get_config() -> Config:
             warmup=0.1,
             label_smoothing=0.05,
             ema_momentum=0.99,
-            precision="mixed_bfloat16",
         ),
     )

@@ -15,7 +15,7 @@ import tensorflow as tf
 from ctcov_tf import __version__, errors, files, input_pipeline, run_directory
 from ctcov_tf.config import Config, TrainConfig
 from ctcov_tf.models import registry, transfer
-from ctcov_tf.training import callbacks, optimization
+from ctcov_tf.training import callbacks, optimization, precision
 
 _RECORDED_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless", "scikit-learn")
 _BEST = "best.weights.h5"
@@ -37,7 +37,9 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
     """
     if path.exists():
         raise errors.CtcovError(f"{path}: exists: choose another --run-dir, or go on with it by --resume {path}")
-    _check_precision(config.train)
+    config = dataclasses.replace(
+        config, train=dataclasses.replace(config.train, precision=precision.resolve(config.train.precision))
+    )
     run = run_directory.RunDirectory(
         path=path,
         preset=preset,
@@ -72,7 +74,6 @@ def train(run: run_directory.RunDirectory) -> bool:
         of the last stage ended.
     """
     config = run.config
-    _check_precision(config.train)
     keras.utils.set_random_seed(config.train.seed)
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -107,7 +108,7 @@ def _train_stage(
     folder = run.checkpoints / f"stage{index}"
     end_file = run.checkpoints / f"stage{index}.weights.h5"
 
-    keras.mixed_precision.set_global_policy(train_config.precision)
+    keras.mixed_precision.set_global_policy(precision.resolve(train_config.precision))
     try:
         model = registry.build(config.model, image_size, len(run.labels.outputs))
     finally:
@@ -156,6 +157,7 @@ def _train_stage(
             batch_size=train_config.batch_size,
             start_epoch=start_epoch,
         ),
+        shuffle=False,
         steps_per_epoch=steps,
         initial_epoch=first_epoch,
         epochs=first_epoch + epochs,
@@ -165,13 +167,6 @@ def _train_stage(
     with files.atomic_path(end_file) as written:
         model.save_weights(written)
     return model
-
-
-def _check_precision(config: TrainConfig) -> None:
-    if config.precision == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
-        raise errors.CtcovError(
-            "--precision mixed_float16: takes minutes a step without a GPU: use --precision mixed_bfloat16"
-        )
 
 
 def _initial_model(config: TrainConfig) -> keras.Model | None:
