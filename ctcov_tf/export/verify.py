@@ -158,8 +158,8 @@ def _faults(form: str, row: dict[str, Any], images: int) -> Iterator[str]:
     bound = BOUNDS.get(form, Bound())
     if bound.score_difference is not None and not row["score_difference"] <= bound.score_difference:
         yield f"{form}: a score differs by {row['score_difference']:.1e}, bound {bound.score_difference:.0e}"
-    judged = bound.auc_drop is not None and row["auc_change"] is not None and images >= AUC_IMAGES
-    if judged and not row["auc_change"] >= -bound.auc_drop:
+    enough = images >= AUC_IMAGES and row["auc_change"] is not None
+    if bound.auc_drop is not None and enough and not row["auc_change"] >= -bound.auc_drop:
         yield f"{form}: AUC changes by {row['auc_change']:+.3f}, bound -{bound.auc_drop}"
     if bound.flipped_share is not None and len(row["flipped"]) > max(FLIPS_LET_PASS, bound.flipped_share * images):
         yield f"{form}: {len(row['flipped'])} of {images} decisions flip, bound {bound.flipped_share:.0%}"
