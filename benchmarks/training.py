@@ -31,9 +31,9 @@ import tensorflow as tf
 import tyro
 
 from ctcov_tf import configs, files
-from ctcov_tf.config import DeepCTNetConfig
 from ctcov_tf.layers import FusedBatchNormalization
 from ctcov_tf.models import registry
+from ctcov_tf.training.precision import bfloat16_instructions
 
 IMAGE_SIZE = 256
 BATCH_SIZE = 16
@@ -86,9 +86,7 @@ def measure(preset: str, steps: int) -> dict[str, Any]:
     Returns:
       Seconds a step (quartiles) and speed over stock of each variant.
     """
-    config = configs.load(preset).model
-    if isinstance(config, DeepCTNetConfig):
-        config = dataclasses.replace(config, weights="none")
+    config = registry.without_weights(configs.load(preset).model)
     rng = np.random.default_rng(0)
     images = rng.normal(size=(BATCH_SIZE, IMAGE_SIZE, IMAGE_SIZE, 3)).astype("float32")
     targets = (np.arange(BATCH_SIZE)[:, None] % 2).astype("float32")
@@ -140,13 +138,6 @@ def table(results: list[dict[str, Any]]) -> str:
     instructions = bfloat16_instructions()
     lines.append(f"bfloat16 instructions of this processor: {' '.join(instructions) or 'none, it is emulated'}")
     return "\n".join(lines)
-
-
-def bfloat16_instructions() -> list[str]:
-    """The processor's flags for bfloat16 arithmetic, as Linux lists them; none elsewhere."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    words = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    return sorted({word for word in words if word in ("avx512_bf16", "amx_bf16")})
 
 
 @contextlib.contextmanager

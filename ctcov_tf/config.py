@@ -5,12 +5,13 @@ Every field is a flag of `train.py`, named after the field; its docstring is the
 """
 
 import dataclasses
-from typing import Any, Literal
-
-import cattrs
-from cattrs.strategies import configure_tagged_union
+import functools
+from typing import TYPE_CHECKING, Any, Literal
 
 from ctcov_tf import errors
+
+if TYPE_CHECKING:
+    import cattrs
 
 Head = Literal["binary", "three_class"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
@@ -157,13 +158,9 @@ class Config:
     train: TrainConfig = TrainConfig()
 
 
-_converter = cattrs.Converter(forbid_extra_keys=True)
-configure_tagged_union(ModelConfig, _converter, tag_name="kind")
-
-
 def to_dict(config: Config) -> dict[str, Any]:
     """The configuration as plain JSON types; the model's class stands under `kind`."""
-    return _converter.unstructure(config)
+    return _converter().unstructure(config)
 
 
 def from_dict(content: dict[str, Any]) -> Config:
@@ -178,11 +175,24 @@ def from_dict(content: dict[str, Any]) -> Config:
     Raises:
       CtcovError: a field is unknown, missing or of the wrong type; names the field.
     """
+    import cattrs
+
     try:
-        return _converter.structure(content, Config)
+        return _converter().structure(content, Config)
     except (cattrs.BaseValidationError, KeyError, TypeError) as error:
         faults = "; ".join(cattrs.transform_error(error))
         raise errors.CtcovError(
             f"configuration does not fit this version of ctcov ({faults}): "
             "train again, or use the version that wrote it"
         ) from error
+
+
+@functools.cache
+def _converter() -> "cattrs.Converter":
+    """Made when first needed: an exported model is answered without it."""
+    import cattrs
+    from cattrs.strategies import configure_tagged_union
+
+    converter = cattrs.Converter(forbid_extra_keys=True)
+    configure_tagged_union(ModelConfig, converter, tag_name="kind")
+    return converter

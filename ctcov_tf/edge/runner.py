@@ -81,7 +81,8 @@ def read_record(path: pathlib.Path) -> ModelInfo:
             text = archive.read(RECORD).decode("utf-8")
     except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
         raise errors.CtcovError(
-            f"{path}: no record of classes and threshold inside (cut short, or not written by export.py): export it again"
+            f"{path}: no record of classes and threshold inside (cut short, or not written by export.py): "
+            "export it again"
         ) from error
     return ModelInfo.from_json(text, str(path))
 

@@ -1,5 +1,7 @@
 """From a model's configuration to the model."""
 
+import dataclasses
+
 import keras
 
 from ctcov_tf.config import DeepCTNetConfig, ModelConfig
@@ -25,3 +27,8 @@ def build(config: ModelConfig, image_size: int, outputs: int) -> keras.Model:
     if isinstance(config, DeepCTNetConfig):
         return deep_ct_net(config, image_size, outputs)
     return small_cnn(config, image_size, outputs)
+
+
+def without_weights(config: ModelConfig) -> ModelConfig:
+    """The same model from random weights, for what fills or needs none: no file is read or downloaded."""
+    return dataclasses.replace(config, weights="none") if isinstance(config, DeepCTNetConfig) else config

@@ -54,12 +54,11 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Runs the validation images."""
-        targets, logits = [], []
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
         with averaged_weights(self.model):
             for images, target in self.batches:
-                targets.append(target.numpy())
-                logits.append(self.model.predict_on_batch(images))
-        targets, logits = np.concatenate(targets), np.concatenate(logits)
+                parts.append((target.numpy(), self.model.predict_on_batch(images)))
+        targets, logits = map(np.concatenate, zip(*parts, strict=True))
         probability = scores.positive_probability(scores.probabilities(logits, self.labels), self.labels)
         column = 0 if self.labels.head == "binary" else self.labels.positive_index
         positive = targets[:, column]

@@ -208,10 +208,8 @@ def _save_best(run: run_directory.RunDirectory) -> None:
         raise errors.CtcovError(
             f"{run.path}: interrupted before the first epoch of the last stage ended: go on with --resume {run.path}"
         )
-    scratch = dataclasses.replace(run.config.model)
-    if hasattr(scratch, "weights"):
-        scratch = dataclasses.replace(scratch, weights="none")
-    model = registry.build(scratch, run.config.preprocess.image_size, len(run.labels.outputs))
+    config = registry.without_weights(run.config.model)
+    model = registry.build(config, run.config.preprocess.image_size, len(run.labels.outputs))
     model.load_weights(best)
     with files.atomic_path(run.model_file) as written:
         model.save(written)

@@ -6,9 +6,7 @@ import pytest
 
 from ctcov_tf import explain
 from ctcov_tf.config import DeepCTNetConfig, SmallCNNConfig
-from ctcov_tf.edge.runner import EdgeModel
 from ctcov_tf.export import edge_cam
-from ctcov_tf.images import decode
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import registry
 
@@ -18,12 +16,11 @@ DEEP = DeepCTNetConfig(
 SMALL = SmallCNNConfig(channels=(8, 8, 8))
 
 
-@pytest.mark.parametrize("config", [DEEP, SMALL], ids=["deep_ct_net", "small_cnn"])
 @pytest.mark.parametrize("head", ["binary", "three_class"])
-def test_equals_grad_cam(config, head):
+def test_equals_grad_cam(head):
     keras.utils.set_random_seed(1)
     labels = Labels(("normal", "covid19", "other_pneumonia"), "covid19", head)
-    model = registry.build(dataclasses.replace(config, head=head), 64, len(labels.outputs))
+    model = registry.build(dataclasses.replace(SMALL, head=head), 64, len(labels.outputs))
     images = np.random.default_rng(0).normal(size=(12, 64, 64, 3)).astype(np.float32)
     cam = edge_cam.edge_cam(model, labels)
     assert cam is not None
@@ -35,20 +32,15 @@ def test_equals_grad_cam(config, head):
     np.testing.assert_allclose(heatmaps, expected, atol=1e-4)
 
 
+def test_deep_ct_net_has_none():
+    """Its explained map lies before the attention."""
+    labels = Labels(("covid19", "normal"), "covid19", "binary")
+    assert edge_cam.edge_cam(registry.build(DEEP, 64, 1), labels) is None
+
+
 def test_another_head_has_none():
     image = keras.Input((16, 16, 3))
     x = keras.layers.Conv2D(4, 3)(image)
     x = keras.layers.GlobalMaxPooling2D()(x)
     model = keras.Model(image, keras.layers.Dense(1, name="logits")(x))
     assert edge_cam.edge_cam(model, Labels(("covid19", "normal"), "covid19", "binary")) is None
-
-
-def test_tflite_files_draw_the_same_heat_map(exports, trained_run, images):
-    from ctcov_tf import predict
-
-    reference = predict.load(trained_run.path)
-    for form, tolerance in ("float32", 1e-3), ("float16", 0.1):
-        model = EdgeModel(exports[form], threads=1)
-        for image in images:
-            heatmap = model(decode.decode_rgb(image.data, image.image_id))["heatmap"][0]
-            np.testing.assert_allclose(heatmap, reference.heatmap(image.data, image.image_id), atol=tolerance)
