@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ctcov_tf import RESEARCH_USE, errors
+from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
 
 Form = Literal["saved_model", "float32", "float16", "dynamic_int8", "int8"]
 
@@ -30,10 +30,12 @@ def export(
         images: Most validation images to verify on.
     """
     from ctcov_tf import run_directory
+
+    trained = run_directory.load(run)
+    tensorflow_log.load_quietly()
     from ctcov_tf.export import layout, saved_model, tflite
     from ctcov_tf.export import verify as verify_lib
 
-    trained = run_directory.load(run)
     tflite_forms = [form for form in forms if form != "saved_model"]
     exports = {}
     if "saved_model" in forms:

@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ctcov_tf import RESEARCH_USE, errors
+from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
 
 app = tyro.extras.SubcommandApp()
 
-Run = Annotated[pathlib.Path, tyro.conf.Positional]
-Images = Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional]
+Run = Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+Model = Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+Images = Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
 
 
 @app.command
@@ -22,9 +23,11 @@ def evaluate(run: Run, /, splits: tuple[Literal["train", "validation", "test"], 
         splits: Parts to evaluate; every reading of test is logged in the run directory.
     """
     from ctcov_tf import run_directory
-    from ctcov_tf.evaluation import protocols
 
     loaded = run_directory.load(run)
+    tensorflow_log.load_quietly()
+    from ctcov_tf.evaluation import protocols
+
     print(protocols.table(protocols.evaluate(loaded, splits, reason="ctcov evaluate")))
     print(f"report: {loaded.report_file}\n{RESEARCH_USE}")
     return 0
@@ -40,16 +43,20 @@ def explain(run: Run, images: Images, /, out: pathlib.Path = pathlib.Path("heatm
         out: Folder for the overlays.
     """
     from ctcov_tf import run_directory
+
+    _check_named(images)
+    loaded = run_directory.load(run)
+    tensorflow_log.load_quietly()
     from ctcov_tf.evaluation import examples
 
-    for record in examples.explain_images(run_directory.load(run), images, out):
+    for record in examples.explain_images(loaded, images, out):
         print(f"{record['probability']:.3f}  {record['overlay']}")
     print(RESEARCH_USE)
     return 0
 
 
 @app.command
-def predict(model: Run, images: Images, /, json: bool = False, heatmap: pathlib.Path | None = None) -> int:
+def predict(model: Model, images: Images, /, json: bool = False, heatmap: pathlib.Path | None = None) -> int:
     """Probability and decision for image files.
 
     Args:
@@ -60,7 +67,15 @@ def predict(model: Run, images: Images, /, json: bool = False, heatmap: pathlib.
     """
     from ctcov_tf import predict as predict_lib
 
+    _check_named(images)
+    if model.is_dir():
+        tensorflow_log.load_quietly()
     return predict_lib.predict_command(model, images, as_json=json, heatmap=heatmap)
+
+
+def _check_named(images: tuple[pathlib.Path, ...]) -> None:
+    if not images:
+        raise errors.CtcovError("no image named: add one or more image files to the command")
 
 
 @errors.exit_cleanly

@@ -44,3 +44,9 @@ def test_unknown_command_is_refused(run_command):
     answer = ctcov(run_command, "diagnose")
     assert answer.returncode == 2
     assert "Traceback" not in answer.stderr
+
+
+def test_no_image_named_is_one_line(run_command):
+    answer = ctcov(run_command, "predict", "model.tflite")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("error: no image named")

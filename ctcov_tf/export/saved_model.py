@@ -47,7 +47,13 @@ def export_saved_model(run: RunDirectory, directory: str | pathlib.Path, version
     model = run.load_model()
     module = weights_only(model)
     with files.atomic_path(folder) as written:
-        tf.saved_model.save(module, written, signatures=_signatures(model, info))
+        try:
+            tf.saved_model.save(module, written, signatures=_signatures(model, info))
+        except tf.errors.OpError as error:
+            reason = (error.message or type(error).__name__).splitlines()[0]
+            raise errors.CtcovError(
+                f"{folder}: cannot be written ({reason}): free some space or choose another --out"
+            ) from error
         (written / "assets.extra").mkdir()
         (written / "assets.extra" / RECORD).write_text(info.to_json(), encoding="utf-8")
     return folder

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from ctcov_tf import RESEARCH_USE, configs, errors, run_directory
+from ctcov_tf import RESEARCH_USE, configs, errors, run_directory, tensorflow_log
 from ctcov_tf.config import Config
 
 _USAGE = """usage: python train.py PRESET [--run-dir DIR] [flags]
@@ -78,6 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise errors.CtcovError(f"{run.path}: is finished: train a new run to change it")
     else:
         config, path = parse(arguments[0], arguments[1:])
+        tensorflow_log.load_quietly()
         from ctcov_tf.training import train
 
         run = train.create_run(arguments[0], config, path)
@@ -85,6 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(run: run_directory.RunDirectory) -> int:
+    tensorflow_log.load_quietly()
     from ctcov_tf.evaluation import threshold
     from ctcov_tf.training import train
 

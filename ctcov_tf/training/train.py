@@ -6,6 +6,7 @@ import json
 import pathlib
 import platform
 import shutil
+import sys
 
 import keras
 import numpy as np
@@ -158,6 +159,7 @@ def _train_stage(
             start_epoch=start_epoch,
         ),
         shuffle=False,
+        verbose=1 if sys.stdout.isatty() else 2,
         steps_per_epoch=steps,
         initial_epoch=first_epoch,
         epochs=first_epoch + epochs,
