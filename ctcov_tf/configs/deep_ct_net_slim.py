@@ -17,8 +17,8 @@ def get_config() -> Config:
         preprocess=PreprocessConfig(image_size=160),
         model=DeepCTNetConfig(attention="slim", attention_levels=2, dropout=0.2),
         train=TrainConfig(
-            epochs=10,
-            early_stages=((128, 50),),
+            epochs=6,
+            early_stages=((128, 30),),
             optimizer="adamw",
             learning_rate=1e-3,
             schedule="cosine",

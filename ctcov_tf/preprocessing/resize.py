@@ -1,20 +1,39 @@
-"""Bilinear resize to grey levels as graph code, within one level of `cv2.resize`."""
+"""Bilinear resize to grey levels as graph code, within one level of `cv2.resize` and the same in every runtime."""
 
 import tensorflow as tf
 
-from ctcov_tf.preprocessing import grey
+WEIGHT_LEVELS = 2048  # 11-bit weights, as OpenCV's
+BETWEEN_STEPS = 32  # fractions of a grey level that are kept between the two directions
 
 
 def resize(images: tf.Tensor, image_size: int) -> tf.Tensor:
     """Resizes to a square, without antialiasing, pixel centres at halves: OpenCV's INTER_LINEAR.
 
-    OpenCV's 8-bit resize works in fixed point of 11 bits, hence the difference of up to one level.
+    A float interpolation differs in its last bit between TensorFlow and LiteRT; where that decides the rounding, a
+    pixel differs by a whole level and a score in its third place. So the interpolation is done in whole numbers:
+    every product and sum below is one that float32 holds exactly (less than 2 ** 24), whatever the order.
 
     Args:
-      images: float32 (batch, height, width, 1), grey levels in [0, 255].
+      images: float32 (batch, height, width, 1), whole grey levels in [0, 255].
       image_size: side of the result, pixels.
 
     Returns:
       float32 (batch, image_size, image_size, 1), whole grey levels in [0, 255].
     """
-    return grey.round_to_levels(tf.image.resize(images, [image_size, image_size], method="bilinear"))
+    rows = _interpolate(tf.squeeze(images, axis=-1), image_size)
+    rows = tf.floor(rows * (BETWEEN_STEPS / WEIGHT_LEVELS) + 0.5)
+    columns = _interpolate(tf.transpose(rows, [0, 2, 1]), image_size)
+    levels = tf.floor(columns / (BETWEEN_STEPS * WEIGHT_LEVELS) + 0.5)
+    return tf.transpose(levels, [0, 2, 1])[..., tf.newaxis]
+
+
+def _interpolate(images: tf.Tensor, size: int) -> tf.Tensor:
+    """(batch, n, m) to (batch, size, m) by whole numbers: `WEIGHT_LEVELS` times the interpolated values."""
+    length = tf.shape(images)[1]
+    # the centre of pixel i lies at ((2 i + 1) length - size) / (2 size)
+    numerator = tf.maximum((2 * tf.range(size) + 1) * length - size, 0)
+    near = numerator // (2 * size)
+    weight = ((numerator - near * 2 * size) * WEIGHT_LEVELS + size) // (2 * size)
+    far = tf.minimum(near + 1, length - 1)
+    far_weight = tf.cast(weight, tf.float32)[:, tf.newaxis]
+    return tf.gather(images, near, axis=1) * (WEIGHT_LEVELS - far_weight) + tf.gather(images, far, axis=1) * far_weight

@@ -141,3 +141,21 @@ def test_saved_model_and_tflite_equal_the_layer(tmp_path, channels):
         interpreter.invoke()
         result = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
         np.testing.assert_allclose(result, expected, atol=1e-5)
+
+
+def test_tflite_agrees_to_the_last_level_at_awkward_ratios(tmp_path):
+    """Sizes with many near-ties in the interpolation, where a float's last bit would decide the rounding."""
+    preprocess = layer((False, False, False), size=96)
+    module = tf.Module()
+    module.serve = tf.function(preprocess, input_signature=[tf.TensorSpec((1, None, None, 1), tf.uint8)])
+    tf.saved_model.save(module, str(tmp_path), signatures=module.serve)
+    interpreter = Interpreter(model_content=tf.lite.TFLiteConverter.from_saved_model(str(tmp_path)).convert())
+    index = interpreter.get_input_details()[0]["index"]
+    for side in (160, 167, 192, 200, 211, 224):
+        image = images(1, side, side + 3, 1, seed=side)
+        interpreter.resize_tensor_input(index, image.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(index, image)
+        interpreter.invoke()
+        levels = 255 * interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+        np.testing.assert_allclose(levels, 255 * preprocess(image).numpy(), atol=1e-3)
