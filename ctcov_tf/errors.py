@@ -12,6 +12,11 @@ class CtcovError(Exception):
     """A fault that the user can mend; its message is one line: thing, place, remedy."""
 
 
+def one_line(error: BaseException) -> str:
+    """An error's message without line breaks, as other libraries' messages have them."""
+    return " ".join(str(error).split())
+
+
 def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
     """Wraps a command's main: a `CtcovError` becomes one line on stderr and exit code 2.
 
@@ -27,7 +32,7 @@ def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
         try:
             code = main(*args, **kwargs)
         except CtcovError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {one_line(error)}", file=sys.stderr)
             code = EXIT_USER_ERROR
         except OSError as error:
             print(f"error: {_describe(error)}", file=sys.stderr)
@@ -43,4 +48,4 @@ def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
 def _describe(error: OSError) -> str:
     place = f": {error.filename}" if error.filename else ""
     remedy = {28: "; free some space or choose another folder", 13: "; check its permissions"}
-    return f"{error.strerror or error}{place}{remedy.get(error.errno or 0, '')}"
+    return f"{error.strerror or one_line(error)}{place}{remedy.get(error.errno or 0, '')}"

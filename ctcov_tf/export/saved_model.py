@@ -11,6 +11,7 @@ Signatures (n images a call; `k` outputs of the model, one for a binary head):
 
 from collections.abc import Callable
 import pathlib
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -47,16 +48,30 @@ def export_saved_model(run: RunDirectory, directory: str | pathlib.Path, version
     model = run.load_model()
     module = weights_only(model)
     with files.atomic_path(folder) as written:
-        try:
-            tf.saved_model.save(module, written, signatures=_signatures(model, info))
-        except tf.errors.OpError as error:
-            reason = (error.message or type(error).__name__).splitlines()[0]
-            raise errors.CtcovError(
-                f"{folder}: cannot be written ({reason}): free some space or choose another --out"
-            ) from error
+        save_graph(module, written, _signatures(model, info))
         (written / "assets.extra").mkdir()
         (written / "assets.extra" / RECORD).write_text(info.to_json(), encoding="utf-8")
     return folder
+
+
+def save_graph(module: tf.Module, folder: str | pathlib.Path, signatures: Any) -> None:
+    """Writes a SavedModel.
+
+    Args:
+      module: what holds the weights.
+      folder: where; must not exist or be empty.
+      signatures: one function, or functions by name.
+
+    Raises:
+      CtcovError: the folder cannot be written; TensorFlow's own errors of a full disk are no `OSError`.
+    """
+    try:
+        tf.saved_model.save(module, folder, signatures=signatures)
+    except tf.errors.OpError as error:
+        reason = str(error.message).strip().splitlines()[-1]
+        raise errors.CtcovError(
+            f"SavedModel cannot be written ({reason}): free some space or choose another folder"
+        ) from error
 
 
 def weights_only(model: keras.Model) -> tf.Module:

@@ -19,7 +19,7 @@ import tensorflow as tf
 from ctcov_tf import files
 from ctcov_tf.edge import runner
 from ctcov_tf.export import edge_cam, layout, samples
-from ctcov_tf.export.saved_model import weights_only
+from ctcov_tf.export.saved_model import save_graph, weights_only
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.models import scores
@@ -92,7 +92,7 @@ def _save_graph(model: keras.Model, info: ModelInfo, folder: str) -> None:
             "probabilities": probabilities,
         }
 
-    tf.saved_model.save(weights_only(model), folder, signatures=answer)
+    save_graph(weights_only(model), folder, answer)
 
 
 def _convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:

@@ -49,7 +49,9 @@ def _load_imagenet(backbone: keras.Model) -> None:
             include_top=False, weights="imagenet", input_shape=backbone.input_shape[1:]
         )
     except Exception as error:  # keras raises a bare Exception for every failed download
-        raise errors.CtcovError(f"weights imagenet: the download failed ({_line(error)}): {CHOICES}") from error
+        raise errors.CtcovError(
+            f"weights imagenet: the download failed ({errors.one_line(error)}): {CHOICES}"
+        ) from error
     finally:
         socket.setdefaulttimeout(timeout)
     backbone.set_weights(reference.get_weights())
@@ -63,7 +65,7 @@ def _load_file(backbone: keras.Model, path: pathlib.Path) -> None:
     try:
         layers = _read_layers(path)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise errors.CtcovError(f"weights {path}: unreadable ({_line(error)}): {CHOICES}") from error
+        raise errors.CtcovError(f"weights {path}: unreadable ({errors.one_line(error)}): {CHOICES}") from error
     for layer in backbone.layers:
         values = layers.get(layer.name, [])
         if [value.shape for value in values] != [variable.shape for variable in layer.weights]:
@@ -88,7 +90,3 @@ def _read_layers(path: pathlib.Path) -> dict[str, list[np.ndarray]]:
             variables = group["vars"]
             layers[variables.attrs["name"]] = [variables[str(index)][()] for index in range(len(variables))]
     return layers
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

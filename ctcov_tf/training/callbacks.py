@@ -10,9 +10,9 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 import tensorflow as tf
 
-from ctcov_tf import files
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
+from ctcov_tf.training import checkpoints
 
 
 @contextlib.contextmanager
@@ -110,7 +110,7 @@ class BestWeights(keras.callbacks.Callback):
     """Saves the (averaged) weights of the epoch with the best `val_auc`, whole or not at all.
 
     Args:
-      path: the `.weights.h5` file.
+      path: the `.npz` file.
       past: `val_auc` of the epochs already trained.
     """
 
@@ -123,8 +123,8 @@ class BestWeights(keras.callbacks.Callback):
         """Compares and saves."""
         if logs is not None and logs["val_auc"] > self.best:
             self.best = logs["val_auc"]
-            with averaged_weights(self.model), files.atomic_path(self.path) as written:
-                self.model.save_weights(written)
+            with averaged_weights(self.model):
+                checkpoints.save(self.path, self.model.weights, epoch + 1)
 
 
 class ResumableEarlyStopping(keras.callbacks.EarlyStopping):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import json
 import pathlib
 import platform
 import shutil
@@ -16,10 +15,10 @@ import tensorflow as tf
 from ctcov_tf import __version__, errors, files, input_pipeline, run_directory
 from ctcov_tf.config import Config, TrainConfig
 from ctcov_tf.models import registry, transfer
-from ctcov_tf.training import callbacks, optimization, precision
+from ctcov_tf.training import callbacks, checkpoints, optimization, precision
 
 _RECORDED_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless", "scikit-learn")
-_BEST = "best.weights.h5"
+_BEST = "best.npz"
 
 
 def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory.RunDirectory:
@@ -106,8 +105,8 @@ def _train_stage(
     """Trains one stage, or reads it where an earlier call finished it; returns the model at its end."""
     config, train_config = run.config, run.config.train
     last = index == len(train_config.early_stages)
-    folder = run.checkpoints / f"stage{index}"
-    end_file = run.checkpoints / f"stage{index}.weights.h5"
+    state_file = run.checkpoints / f"stage{index}.npz"
+    end_file = run.checkpoints / f"stage{index}_end.npz"
 
     keras.mixed_precision.set_global_policy(precision.resolve(train_config.precision))
     try:
@@ -115,14 +114,10 @@ def _train_stage(
     finally:
         keras.mixed_precision.set_global_policy("float32")
     if end_file.is_file():
-        model.load_weights(end_file)
+        checkpoints.load(end_file, model.weights)
         return model
     if weights_from is not None:
         transfer.transfer_weights(weights_from, model)
-
-    start_epoch = _resume_epoch(folder, first_epoch)
-    history = _truncated_history(run, start_epoch)
-    past = [] if history is None else history.loc[history["epoch"] >= first_epoch, "val_auc"].tolist()
 
     images = run.manifest["splits"]["train"]["images"]
     steps = max(1, images // train_config.batch_size)
@@ -133,6 +128,9 @@ def _train_stage(
         steps_per_execution=1,
         jit_compile=False,
     )
+    start_epoch = checkpoints.load(state_file, checkpoints.state(model)) if state_file.is_file() else first_epoch
+    history = _truncated_history(run, start_epoch)
+    past = [] if history is None else history.loc[history["epoch"] >= first_epoch, "val_auc"].tolist()
     validation = input_pipeline.evaluation_batches(config, run.labels, "validation", image_size=image_size).cache()
     callback_list = [
         callbacks.EpochSeeds(train_config.seed),
@@ -147,7 +145,7 @@ def _train_stage(
         keras.callbacks.CSVLogger(str(run.history_file), append=True),
         keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
         keras.callbacks.ProgbarLogger(),
-        keras.callbacks.BackupAndRestore(str(folder), double_checkpoint=True, delete_checkpoint=False),
+        checkpoints.SaveState(state_file),
     ]
     print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {first_epoch + epochs}, {steps} steps each")
     model.fit(
@@ -161,23 +159,17 @@ def _train_stage(
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
         steps_per_epoch=steps,
-        initial_epoch=first_epoch,
+        initial_epoch=start_epoch,
         epochs=first_epoch + epochs,
         class_weight=_class_weights(run) if train_config.class_weights else None,
         callbacks=callback_list,
     )
-    with files.atomic_path(end_file) as written:
-        model.save_weights(written)
+    checkpoints.save(end_file, model.weights, first_epoch + epochs)
     return model
 
 
 def _initial_model(config: TrainConfig) -> keras.Model | None:
     return run_directory.load(config.init_from).load_model() if config.init_from else None
-
-
-def _resume_epoch(folder: pathlib.Path, first_epoch: int) -> int:
-    state = folder / "training_metadata.json"
-    return json.loads(state.read_text())["epoch"] if state.is_file() else first_epoch
 
 
 def _truncated_history(run: run_directory.RunDirectory, start_epoch: int) -> pd.DataFrame | None:
@@ -212,6 +204,6 @@ def _save_best(run: run_directory.RunDirectory) -> None:
         )
     config = registry.without_weights(run.config.model)
     model = registry.build(config, run.config.preprocess.image_size, len(run.labels.outputs))
-    model.load_weights(best)
+    checkpoints.load(best, model.weights)
     with files.atomic_path(run.model_file) as written:
         model.save(written)

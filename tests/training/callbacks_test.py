@@ -5,7 +5,7 @@ from sklearn import metrics
 import tensorflow as tf
 
 from ctcov_tf.model_info import Labels
-from ctcov_tf.training import callbacks
+from ctcov_tf.training import callbacks, checkpoints
 
 
 def small_model():
@@ -32,16 +32,16 @@ def test_validation_adds_loss_and_exact_auc():
 
 def test_best_weights_are_kept(tmp_path):
     model = small_model()
-    callback = callbacks.BestWeights(tmp_path / "best.weights.h5", past=[0.5])
+    callback = callbacks.BestWeights(tmp_path / "best.npz", past=[0.5])
     callback.set_model(model)
     callback.on_epoch_end(0, {"val_auc": 0.4})
-    assert not (tmp_path / "best.weights.h5").exists()
+    assert not (tmp_path / "best.npz").exists()
     kept = None
     for epoch, auc in enumerate([0.7, 0.9, 0.8]):
         model.set_weights([np.full_like(weight, epoch) for weight in model.get_weights()])
         callback.on_epoch_end(epoch, {"val_auc": auc})
         kept = model.get_weights() if auc == 0.9 else kept
-    model.load_weights(tmp_path / "best.weights.h5")
+    assert checkpoints.load(tmp_path / "best.npz", model.weights) == 2
     for ours, expected in zip(model.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(ours, expected)
 
