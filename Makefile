@@ -31,7 +31,7 @@ lint: install
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadfile
 
 clean:
 	rm -rf .venv $(DEMO) build *.egg-info
