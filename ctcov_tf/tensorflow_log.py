@@ -1,6 +1,5 @@
 """Keeps what TensorFlow prints while it loads from the user's terminal; for commands, not for the library."""
 
-import logging
 import os
 
 
@@ -17,6 +16,7 @@ def load_quietly() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
+        import absl.logging
         import tensorflow as tf
 
         tf.config.list_physical_devices()
@@ -24,4 +24,4 @@ def load_quietly() -> None:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    absl.logging.set_verbosity(absl.logging.ERROR)
