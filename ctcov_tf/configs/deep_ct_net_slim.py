@@ -3,8 +3,9 @@
     python train.py deep_ct_net_slim --dataset covid_ct
 
 AdamW with warm-up and a cosine schedule, label smoothing and a moving average of the weights; most steps
-at a small image size, the last at a larger one. Times and metrics on COVID-CT
-are in `docs/covid_ct_run.md`.
+at a small image size, the last at a larger one. On COVID-CT, two cores without bfloat16 instructions: 33
+minutes of CPU time, 25 of the clock on a busy machine, test AUC 0.820 [0.729, 0.887], one training
+(`docs/covid_ct_run.md`).
 """
 
 from ctcov_tf.config import Config, DataConfig, DeepCTNetConfig, PreprocessConfig, TrainConfig

@@ -2,7 +2,8 @@
 
     python train.py small_cnn --dataset covid_ct
 
-About 1.2 million parameters, no attention. Times and metrics on COVID-CT are in `docs/covid_ct_run.md`.
+About 1.3 million parameters, no attention. On COVID-CT, two cores: 8 minutes of CPU time, test AUC 0.785
+[0.685, 0.865], one training (`docs/covid_ct_run.md`).
 """
 
 from ctcov_tf.config import Config, DataConfig, PreprocessConfig, SmallCNNConfig, TrainConfig
