@@ -108,11 +108,13 @@ def _train_stage(
     state_file = run.checkpoints / f"stage{index}.npz"
     end_file = run.checkpoints / f"stage{index}_end.npz"
 
-    keras.mixed_precision.set_global_policy(precision.resolve(train_config.precision))
+    filled_later = weights_from is not None or state_file.is_file() or end_file.is_file()
+    model_config = registry.without_weights(config.model) if filled_later else config.model
+    keras.config.set_dtype_policy(precision.resolve(train_config.precision))
     try:
-        model = registry.build(config.model, image_size, len(run.labels.outputs))
+        model = registry.build(model_config, image_size, len(run.labels.outputs))
     finally:
-        keras.mixed_precision.set_global_policy("float32")
+        keras.config.set_dtype_policy("float32")
     if end_file.is_file():
         checkpoints.load(end_file, model.weights)
         return model

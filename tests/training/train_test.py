@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from ctcov_tf import errors
-from ctcov_tf.config import SmallCNNConfig
+from ctcov_tf.config import DeepCTNetConfig, SmallCNNConfig
+from ctcov_tf.models import backbone_weights
 from ctcov_tf.training import callbacks, train
 
 
@@ -95,6 +96,18 @@ def test_starts_from_another_run(tiny_config, tmp_path):
     weights = [run.load_model().trainable_variables for run in (first, second)]
     for ours, theirs in zip(*weights, strict=True):
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
+
+
+def test_starting_weights_are_read_once(tiny_config, tmp_path, monkeypatch):
+    """Later stages and a resumed run have weights already: nothing is downloaded for them."""
+    read = []
+    monkeypatch.setattr(backbone_weights, "_load_imagenet", lambda backbone: read.append(backbone.name))
+    model = DeepCTNetConfig(
+        blocks=(1, 1, 1), growth_rate=4, stem_channels=8, output_stride=16, attention="none", weights="imagenet"
+    )
+    config = dataclasses.replace(changed(tiny_config, epochs=1, early_stages=((32, 1),)), model=model)
+    trained(config, tmp_path / "run")
+    assert read == ["backbone"]
 
 
 def test_early_stopping(tiny_config, tmp_path):
