@@ -45,7 +45,7 @@ class GradCam:
                 f"layer {self.layer!r} of {model.name}: gives no feature map: choose one such as {', '.join(maps[-5:])}"
             )
         self._labels = labels
-        self._logit = 0 if labels.head == "binary" else labels.positive_index
+        self._logit = labels.positive_output
         self._model = keras.Model(model.input, [model.get_layer(self.layer).output, model.output])
 
     def __call__(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -45,3 +45,18 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Writes `content` as indented JSON at `path`, whole or not at all."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def unused_name(stem: str, taken: set[str]) -> str:
+    """A file name without its suffix: `stem`, or with the first number that is free.
+
+    Args:
+      stem: the name wished for.
+      taken: names given out so far; the answer is added.
+    """
+    name, number = stem, 1
+    while name in taken:
+        number += 1
+        name = f"{stem}_{number}"
+    taken.add(name)
+    return name

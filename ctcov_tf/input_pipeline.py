@@ -4,6 +4,7 @@ Images are decoded to grey once and kept in memory; every epoch is a new order a
 from the seed and the epoch's number alone, so that a run taken up at epoch k goes on as if it had never stopped.
 """
 
+import dataclasses
 import functools
 import hashlib
 import importlib
@@ -124,7 +125,7 @@ def training_batches(
     if images < batch_size:
         raise errors.CtcovError(
             f"{config.data.dataset}: {images} training images do not fill a batch of {batch_size}: "
-            f"lower --train.batch-size to {images} or less"
+            f"lower --batch-size to {images} or less"
         )
     source = _grey_images(config.data, "train", in_memory=config.data.cache)
     buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
@@ -211,8 +212,7 @@ def _damaged_image(data: DataConfig, split: str) -> str:
 
 
 def _preprocess(config: Config, image_size: int) -> Preprocess:
-    steps = config.preprocess
-    return Preprocess(image_size, equalise=steps.equalise, blur=steps.blur, standardise=steps.standardise)
+    return Preprocess.from_preprocess_config(dataclasses.replace(config.preprocess, image_size=image_size))
 
 
 def _target(label: tf.Tensor, labels: Labels) -> tf.Tensor:

@@ -41,6 +41,11 @@ class Labels:
         return (self.positive,) if self.head == "binary" else self.class_names
 
     @property
+    def positive_output(self) -> int:
+        """Index of the positive class's logit."""
+        return self.outputs.index(self.positive)
+
+    @property
     def negative(self) -> str:
         """Name of a negative decision: the other class if there is one only, else `not <positive>`."""
         others = [name for name in self.class_names if name != self.positive]

@@ -76,7 +76,7 @@ class Predictor(abc.ABC):
         """
         labels = self.info.labels
         probabilities = self.probabilities(data, name)
-        probability = probabilities[0 if labels.head == "binary" else labels.positive_index]
+        probability = probabilities[labels.positive_output]
         return Prediction(
             name=name,
             probability=float(probability),
@@ -236,7 +236,7 @@ def predict_command(
     taken: set[str] = set()
     for path in paths:
         try:
-            data = _read(path)
+            data = decode.read_bytes(path)
             answer = predictor.predict(data, str(path))
             drawn = _draw(predictor, data, path, pathlib.Path(heatmap), taken) if heatmap else None
         except errors.CtcovError as error:
@@ -254,26 +254,14 @@ def predict_command(
     return code
 
 
-def _read(path: pathlib.Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise errors.CtcovError(f"{path}: {error.strerror}: name a readable image file") from error
-
-
 def _draw(predictor: Predictor, data: bytes, path: pathlib.Path, folder: pathlib.Path, taken: set[str]) -> pathlib.Path:
     """Writes the image with its heat map; images of one name from several folders get a number."""
-    name, number = path.stem, 1
-    while name in taken:
-        number += 1
-        name = f"{path.stem}_{number}"
-    taken.add(name)
     import cv2
 
     from ctcov_tf.images import overlay
 
     picture = overlay.overlay(decode.decode_rgb(data, str(path)), predictor.heatmap(data, str(path)))
-    drawn = folder / f"{name}.png"
+    drawn = folder / f"{files.unused_name(path.stem, taken)}.png"
     with files.atomic_path(drawn) as beside:
         beside.write_bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
     return drawn

@@ -45,3 +45,8 @@ def test_failed_folder_leaves_the_old_one(tmp_path):
     with pytest.raises(RuntimeError):
         make_half()
     assert [p.name for p in (tmp_path / "folder").iterdir()] == ["old"]
+
+
+def test_names_that_are_taken_get_a_number():
+    taken = set()
+    assert [files.unused_name(stem, taken) for stem in ("a", "b", "a", "a")] == ["a", "b", "a_2", "a_3"]

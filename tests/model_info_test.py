@@ -44,3 +44,4 @@ def test_outputs_and_decisions_have_names(classes, head, outputs, negative):
     assert labels.outputs == outputs
     assert labels.negative == negative
     assert labels.class_names[labels.positive_index] == "covid19"
+    assert labels.outputs[labels.positive_output] == "covid19"

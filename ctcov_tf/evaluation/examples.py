@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 import tensorflow as tf
 
-from ctcov_tf import input_pipeline
+from ctcov_tf import files, input_pipeline
 from ctcov_tf.evaluation import panels
 from ctcov_tf.explain import GradCam
 from ctcov_tf.images import decode
@@ -177,7 +177,7 @@ def explain_images(run: RunDirectory, paths: Iterable[pathlib.Path], directory: 
         explanation = explainer(decode.read_rgb(path))
         decision = info.labels.positive if explanation.probability >= info.threshold else info.labels.negative
         footer = f"{info.labels.positive} {explanation.probability:.3f}, threshold {info.threshold:.3f}: {decision}"
-        drawn = pathlib.Path(directory) / f"{_unused(path.stem, taken)}_cam.png"
+        drawn = pathlib.Path(directory) / f"{files.unused_name(path.stem, taken)}_cam.png"
         panels.save(_sheet(explanation, footer), drawn)
         records.append(
             {"image": str(path), "probability": explanation.probability, "decision": decision, "overlay": drawn}
@@ -189,12 +189,3 @@ def _sheet(explanation: Explanation, footer: str) -> Image.Image:
     images = [explanation.grey, explanation.seen, overlay(explanation.grey, explanation.heatmap)]
     last = "Grad-CAM" if explanation.heatmap.any() else "Grad-CAM: no evidence"
     return panels.draw(images, ["image", "what the network sees", last], footer)
-
-
-def _unused(stem: str, taken: set[str]) -> str:
-    name, number = stem, 1
-    while name in taken:
-        number += 1
-        name = f"{stem}_{number}"
-    taken.add(name)
-    return name

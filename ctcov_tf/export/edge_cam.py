@@ -37,7 +37,7 @@ def edge_cam(model: keras.Model, labels: Labels) -> Cam | None:
         return None
     network = keras.Model(model.input, [model.output, features.output])
     _, height, width, _ = features.output.shape
-    kernel = rest[-1].kernel.numpy()[:, labels.outputs.index(labels.positive)]
+    kernel = rest[-1].kernel.numpy()[:, labels.positive_output]
     weights = tf.constant(kernel / (height * width))  # (channels,)
 
     def cam(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -32,11 +32,19 @@ def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
       CtcovError: the file is missing, or `decode_rgb` refuses it.
     """
+    return decode_rgb(read_bytes(path), os.fspath(path))
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Reads a file's content.
+
+    Raises:
+      CtcovError: the file is missing or cannot be read.
+    """
     try:
-        data = pathlib.Path(path).read_bytes()
+        return pathlib.Path(path).read_bytes()
     except OSError as error:
         raise errors.CtcovError(f"{path}: {error.strerror}: name an image file that can be read") from error
-    return decode_rgb(data, os.fspath(path))
 
 
 def decode_rgb(data: bytes, name: str) -> np.ndarray:

@@ -28,4 +28,4 @@ def positive_probability(probabilities: tf.Tensor, labels: Labels) -> tf.Tensor:
     Returns:
       (batch,) float in [0, 1].
     """
-    return probabilities[:, labels.outputs.index(labels.positive)]
+    return probabilities[:, labels.positive_output]

@@ -60,8 +60,7 @@ class Validation(keras.callbacks.Callback):
                 parts.append((target.numpy(), self.model.predict_on_batch(images)))
         targets, logits = map(np.concatenate, zip(*parts, strict=True))
         probability = scores.positive_probability(scores.probabilities(logits, self.labels), self.labels)
-        column = 0 if self.labels.head == "binary" else self.labels.positive_index
-        positive = targets[:, column]
+        positive = targets[:, self.labels.positive_output]
         if logs is not None:
             logs["val_loss"] = float(self.loss(targets, logits))
             both = 0 < positive.sum() < len(positive)

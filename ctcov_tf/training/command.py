@@ -76,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         run = run_directory.load(arguments[1])
         if run.calibration_file.is_file():
             raise errors.CtcovError(f"{run.path}: is finished: train a new run to change it")
+        tensorflow_log.load_quietly()
     else:
         config, path = parse(arguments[0], arguments[1:])
         tensorflow_log.load_quietly()
@@ -86,7 +87,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(run: run_directory.RunDirectory) -> int:
-    tensorflow_log.load_quietly()
     from ctcov_tf.evaluation import threshold
     from ctcov_tf.training import train
 

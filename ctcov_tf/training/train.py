@@ -127,7 +127,6 @@ def _train_stage(
     model.compile(
         optimizer=optimization.make_optimizer(train_config, steps, first_epoch),
         loss=loss,
-        steps_per_execution=1,
         jit_compile=False,
     )
     start_epoch = checkpoints.load(state_file, checkpoints.state(model)) if state_file.is_file() else first_epoch
