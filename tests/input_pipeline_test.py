@@ -144,7 +144,7 @@ def test_images_that_fill_no_batch_change_from_epoch_to_epoch(tiny_config, label
 
 
 def test_a_batch_larger_than_the_data_is_refused(tiny_config, labels):
-    with pytest.raises(errors.CtcovError, match="60 training images do not fill a batch of 61: lower --batch-size to 60"):
+    with pytest.raises(errors.CtcovError, match="60 training images do not fill a batch of 61: lower --batch-size"):
         input_pipeline.training_batches(tiny_config, labels, image_size=SIZE, batch_size=61)
 
 
