@@ -6,20 +6,22 @@ Every field is a flag of `train.py`, named after the field; its docstring is the
 
 import dataclasses
 import functools
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ctcov_tf import errors
 
 if TYPE_CHECKING:
     import cattrs
 
-Head = Literal["binary", "three_class"]
+Head = Literal["binary", "two_class", "three_class", "findings"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 
 ROTATION_DEGREES = 15.0  # section 4.1: random rotation in [-15, 15] degrees
 TRANSLATION = 0.05  # section 4.1: random translation in [-0.05, 0.05] of the image's size
 IMAGE_SIZE = 256  # section 4.1: resize to 256 x 256 x 3
 LEARNING_RATE = 1e-5  # section 4.2: Adam
+FINDINGS = ("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion", "pneumonia")
+"""Part 1's six (section 2.3 names none): the five of CheXpert's competition, and pneumonia."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,13 @@ class DataConfig:
     data_dir: str | None = None
     """Where `tfds build --data_dir` put the dataset; TFDS's own default if not given."""
     positive: str = "covid19"
-    """Name of the class that the binary head and every binary metric call positive."""
+    """Name of the class, or finding, that the binary head and every binary metric call positive."""
+    findings: tuple[str, ...] = FINDINGS
+    """Findings that the head of that name learns, of those that the dataset records."""
+    uncertain: Literal["ignore", "zeros", "ones"] = "ignore"
+    """Findings recorded as uncertain: left out of the loss, absent, or present."""
+    unmentioned: Literal["ignore", "zeros"] = "zeros"
+    """Findings of which a report says nothing: left out of the loss, or absent."""
     cache: bool = True
     """Keep decoded images in memory (grey, 8 bit, native size)."""
 
@@ -63,11 +71,9 @@ class AugmentConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class DeepCTNetConfig:
-    """Deep-CT-Net (sections 2.2 and 4.2): DenseNet, pyramid attention, batch norm, flatten, dense."""
+class PyramidNetConfig:
+    """What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
 
-    head: Head = "binary"
-    """binary: one sigmoid, COVID-19 against the rest; three_class: softmax over the dataset's classes."""
     blocks: tuple[int, ...] = (6, 12, 24, 16)
     """Dense layers in each block; (6, 12, 24, 16) is DenseNet-121."""
     growth_rate: int = 32
@@ -82,12 +88,39 @@ class DeepCTNetConfig:
     """Output channels of the slim variant; the paper variant keeps the backbone's."""
     attention_levels: Literal[2, 3] = 3
     """Levels of the pyramid, each half the size of the last."""
-    dense_units: int = 32
-    """Units of the fully connected layer."""
     dropout: float = 0.0
-    """Share of the fully connected layer's units dropped in training."""
+    """Share of the last fully connected layer's units dropped in training."""
     weights: str = "none"
     """Backbone weights to start from: imagenet, none, or a `.keras` or `.weights.h5` file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepCTNetConfig(PyramidNetConfig):
+    """Deep-CT-Net (sections 2.2 and 4.2): DenseNet, pyramid attention, batch norm, flatten, dense."""
+
+    head: Head = "binary"
+    """binary: one sigmoid, the positive class against the rest; two_class, three_class: softmax over the
+    dataset's classes; findings: one sigmoid a finding."""
+    dense_units: int = 32
+    """Units of the fully connected layer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepCXRNetConfig(PyramidNetConfig):
+    """Deep-CXR-Net (sections 2.3 and 4.2): features and the likelihoods of two frozen parts, fused."""
+
+    head: ClassVar[Head] = "binary"
+
+    parts: Literal["both", "part1", "part2", "none"] = "both"
+    """Frozen parts whose likelihoods join part 3's features; none trains part 3 alone."""
+    part1: str = "runs/cxr_part1"
+    """Run directory of part 1: likelihoods of findings."""
+    part2: str = "runs/cxr_part2"
+    """Run directory of part 2: likelihoods of pneumonia and normal."""
+    likelihoods: Literal["cached", "on_the_fly"] = "cached"
+    """cached: once an image, before training and without augmentation; on_the_fly: of every augmented image."""
+    dense_units: tuple[int, int] = (32, 16)
+    """Units of the two fully connected layers."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +128,15 @@ class SmallCNNConfig:
     """A small plain residual network: the honest reference beside Deep-CT-Net."""
 
     head: Head = "binary"
-    """binary: one sigmoid, COVID-19 against the rest; three_class: softmax over the dataset's classes."""
+    """binary: one sigmoid, the positive class against the rest; two_class, three_class: softmax over the
+    dataset's classes; findings: one sigmoid a finding."""
     channels: tuple[int, ...] = (32, 64, 128, 192)
     """Channels of each stage; each stage halves the map."""
     dropout: float = 0.2
     """Share of the pooled features dropped in training."""
 
 
-ModelConfig = DeepCTNetConfig | SmallCNNConfig
+ModelConfig = DeepCTNetConfig | DeepCXRNetConfig | SmallCNNConfig
 
 
 @dataclasses.dataclass(frozen=True)

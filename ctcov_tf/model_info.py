@@ -9,15 +9,19 @@ from ctcov_tf.config import Head, PreprocessConfig
 
 FORMAT = 1
 
+_CLASSES = {"two_class": 2, "three_class": 3}  # heads of exclusive classes
+
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
     """What the outputs of a model mean.
 
     Attributes:
-      class_names: the dataset's classes in the order of their integer labels.
-      positive: the class that binary metrics call positive.
-      head: `binary` (one logit, of the positive class) or `three_class` (one logit a class).
+      class_names: the dataset's classes in the order of their integer labels; for the head `findings`,
+        the findings.
+      positive: the class, or finding, that binary metrics call positive.
+      head: `binary` (one logit, of the positive class), `two_class` and `three_class` (one logit a class,
+        which exclude each other) or `findings` (one logit a finding, each for itself).
     """
 
     class_names: tuple[str, ...]
@@ -28,6 +32,12 @@ class Labels:
         if self.positive not in self.class_names:
             raise errors.CtcovError(
                 f"class {self.positive!r} is not in the dataset: choose --positive from {', '.join(self.class_names)}"
+            )
+        classes = _CLASSES.get(self.head)
+        if classes and len(self.class_names) != classes:
+            raise errors.CtcovError(
+                f"head {self.head} needs {classes} classes, the dataset has {', '.join(self.class_names)}: "
+                "choose another --head"
             )
 
     @property
@@ -41,6 +51,11 @@ class Labels:
         return (self.positive,) if self.head == "binary" else self.class_names
 
     @property
+    def exclusive(self) -> bool:
+        """Whether an image belongs to one class only, so that the outputs' probabilities sum to 1."""
+        return self.head in _CLASSES
+
+    @property
     def positive_output(self) -> int:
         """Index of the positive class's logit."""
         return self.outputs.index(self.positive)
@@ -49,7 +64,41 @@ class Labels:
     def negative(self) -> str:
         """Name of a negative decision: the other class if there is one only, else `not <positive>`."""
         others = [name for name in self.class_names if name != self.positive]
-        return others[0] if len(others) == 1 else f"not {self.positive}"
+        return others[0] if len(others) == 1 and self.head != "findings" else f"not {self.positive}"
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "Labels":
+        """Reads what `dataclasses.asdict` made of it."""
+        return cls(**{**content, "class_names": tuple(content["class_names"])})
+
+
+@dataclasses.dataclass(frozen=True)
+class PartInfo:
+    """A frozen part of Deep-CXR-Net (section 2.3).
+
+    Attributes:
+      name: `part1` or `part2`: prefix of its layers, and name of the layer that gives its likelihoods.
+      preset: that it was trained by.
+      labels: what its likelihoods mean.
+      trained_on: the TFDS dataset with its version.
+      sha256: of its run's `model.keras`.
+    """
+
+    name: str
+    preset: str
+    labels: Labels
+    trained_on: str
+    sha256: str
+
+    @property
+    def likelihoods(self) -> tuple[str, ...]:
+        """Name of each likelihood: `part1_atelectasis`, ..., `part2_normal`."""
+        return tuple(f"{self.name}_{output}" for output in self.labels.outputs)
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> "PartInfo":
+        """Reads what `dataclasses.asdict` made of it."""
+        return cls(**{**content, "labels": Labels.from_dict(content["labels"])})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +112,7 @@ class ModelInfo:
       threshold_rule: how it was chosen.
       preprocess: the steps inside the model.
       trained_on: the TFDS dataset with its version.
+      parts: frozen parts inside the model, in the order of their likelihoods; none but in Deep-CXR-Net.
     """
 
     name: str
@@ -71,6 +121,7 @@ class ModelInfo:
     threshold_rule: str
     preprocess: PreprocessConfig
     trained_on: str
+    parts: tuple[PartInfo, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, with the format's version and the notice."""
@@ -99,9 +150,10 @@ class ModelInfo:
             if content.pop("format") != FORMAT:
                 raise ValueError(f"format is not {FORMAT}")
             content.pop("notice")
-            labels = content.pop("labels")
-            labels["class_names"] = tuple(labels["class_names"])
-            return cls(labels=Labels(**labels), preprocess=PreprocessConfig(**content.pop("preprocess")), **content)
+            labels = Labels.from_dict(content.pop("labels"))
+            parts = tuple(map(PartInfo.from_dict, content.pop("parts", ())))
+            preprocess = PreprocessConfig(**content.pop("preprocess"))
+            return cls(labels=labels, parts=parts, preprocess=preprocess, **content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise errors.CtcovError(
                 f"{place}: not a model record of this version of ctcov ({error}): export the model again"

@@ -4,6 +4,7 @@ config.json        format, preset, resolved configuration, labels, data manifest
 model.keras        the best checkpoint's network, float32, from pre-processed images to logits
 history.csv        one row an epoch
 calibration.json   the threshold, chosen on validation images
+likelihoods/       <split>.csv: what the frozen parts say of every image; Deep-CXR-Net only
 predictions/       <split>.csv: probability of every image
 metrics.json       metrics with intervals, by split
 test_readings.jsonl  when a test part was read, and what for
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctcov_tf import config as config_lib
 from ctcov_tf import errors, files
-from ctcov_tf.model_info import Labels, ModelInfo
+from ctcov_tf.model_info import Labels, ModelInfo, PartInfo
 
 if TYPE_CHECKING:
     import keras
@@ -37,6 +38,7 @@ class RunDirectory:
       labels: what the model's outputs mean.
       manifest: what the data were: TFDS name and version, images and groups by split and class, hash.
       versions: packages and Python that trained it.
+      parts: the frozen parts that Deep-CXR-Net fuses; none in other models.
     """
 
     path: pathlib.Path
@@ -45,6 +47,7 @@ class RunDirectory:
     labels: Labels
     manifest: dict[str, Any]
     versions: dict[str, str]
+    parts: tuple[PartInfo, ...] = ()
 
     @property
     def model_file(self) -> pathlib.Path:
@@ -91,6 +94,10 @@ class RunDirectory:
         """Log of every reading of a test part."""
         return self.path / "test_readings.jsonl"
 
+    def likelihoods_file(self, split: str) -> pathlib.Path:
+        """Likelihoods that the frozen parts give for every image of `split`."""
+        return self.path / "likelihoods" / f"{split}.csv"
+
     def predictions_file(self, split: str) -> pathlib.Path:
         """Probabilities of every image of `split`."""
         return self.path / "predictions" / f"{split}.csv"
@@ -104,6 +111,7 @@ class RunDirectory:
             "labels": dataclasses.asdict(self.labels),
             "manifest": self.manifest,
             "versions": self.versions,
+            "parts": [dataclasses.asdict(part) for part in self.parts],
         }
         files.write_json(self.path / "config.json", content)
 
@@ -121,6 +129,7 @@ class RunDirectory:
             threshold_rule=calibration["threshold_rule"],
             preprocess=self.config.preprocess,
             trained_on=self.manifest["name"],
+            parts=self.parts,
         )
 
     def load_model(self) -> "keras.Model":
@@ -186,14 +195,14 @@ def load(path: str | pathlib.Path) -> RunDirectory:
             "train again, or use the version that wrote it"
         )
     try:
-        labels = content["labels"]
         return RunDirectory(
             path=path,
             preset=content["preset"],
             config=config_lib.from_dict(content["config"]),
-            labels=Labels(tuple(labels["class_names"]), labels["positive"], labels["head"]),
+            labels=Labels.from_dict(content["labels"]),
             manifest=content["manifest"],
             versions=content["versions"],
+            parts=tuple(map(PartInfo.from_dict, content.get("parts", ()))),
         )
     except (KeyError, TypeError) as error:
         raise errors.CtcovError(f"{path / 'config.json'}: damaged ({error}): train again") from error

@@ -104,7 +104,7 @@ def summarise(predictions: pd.DataFrame, cut: float, labels: Labels | None = Non
     values = metrics_lib.binary_metrics(target, probability, cut)
     found = intervals.bootstrap(target, probability, groups, cut, seed=SEED)
     classes = None
-    if labels and labels.head == "three_class":
+    if labels and labels.exclusive:
         outputs = predictions[[f"p_{name}" for name in labels.outputs]]
         classes = metrics_lib.class_metrics(predictions["label"], outputs, labels.outputs)
     return {

@@ -6,7 +6,7 @@ from ctcov_tf.model_info import Labels
 
 
 def probabilities(logits: tf.Tensor, labels: Labels) -> tf.Tensor:
-    """Sigmoid of the binary head, softmax of the three-class head.
+    """Softmax where the classes exclude each other, else a sigmoid for each output.
 
     Args:
       logits: (batch, outputs) float.
@@ -15,7 +15,7 @@ def probabilities(logits: tf.Tensor, labels: Labels) -> tf.Tensor:
     Returns:
       (batch, outputs) float in [0, 1].
     """
-    return tf.sigmoid(logits) if labels.head == "binary" else tf.nn.softmax(logits)
+    return tf.nn.softmax(logits) if labels.exclusive else tf.sigmoid(logits)
 
 
 def positive_probability(probabilities: tf.Tensor, labels: Labels) -> tf.Tensor:
