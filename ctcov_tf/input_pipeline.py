@@ -1,4 +1,4 @@
-"""From a TFDS dataset to batches: the only caller of TFDS.
+"""From a dataset to batches.
 
 Images are decoded to grey once and kept in memory; every epoch is a new order and a new augmentation that follow
 from the seed and the epoch's number alone, so that a run taken up at epoch k goes on as if it had never stopped.
@@ -7,63 +7,86 @@ from the seed and the epoch's number alone, so that a run taken up at epoch k go
 import dataclasses
 import functools
 import hashlib
-import importlib
 import itertools
-import pkgutil
 from typing import Any
 import warnings
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from ctcov_tf import errors
 from ctcov_tf.config import Config, DataConfig, Head
+from ctcov_tf.datasets import dataset as dataset_lib
+from ctcov_tf.datasets.opening import open_dataset
 from ctcov_tf.model_info import Labels
 from ctcov_tf.preprocessing.augmentation import augment
 from ctcov_tf.preprocessing.decode import decode_grey
 from ctcov_tf.preprocessing.preprocess import Preprocess
 
-BUILDERS = "tfds_ctcov19"  # importing it registers this project's datasets
 ENCODED_BUFFER = 4096  # encoded images held for shuffling where decoded ones are not kept
-METADATA_BATCH = 1024
+MASKED = -1.0  # target of a finding that is left out of the loss
 
 
 def labels_of(data: DataConfig, head: Head) -> Labels:
     """What the outputs of a model trained on these data mean.
 
     Args:
-      data: the dataset and its positive class.
-      head: `binary` or `three_class`.
+      data: the dataset, its positive class and its findings.
+      head: the model's head.
 
     Raises:
-      CtcovError: the dataset is unknown or not built, or lacks the positive class.
+      CtcovError: the dataset is unknown or not built, lacks the positive class or a finding, or has not as
+        many classes as the head.
     """
-    return Labels(tuple(_builder(data).info.features["label"].names), data.positive, head)
+    dataset = _dataset(data)
+    if head != "findings":
+        return Labels(dataset.class_names, data.positive, head)
+    if not data.findings:
+        raise errors.CtcovError("head findings: --findings is empty: name at least one")
+    for finding in data.findings:
+        if finding not in dataset.findings:
+            recorded = f"records {', '.join(dataset.findings)}" if dataset.findings else "records no findings"
+            raise errors.CtcovError(
+                f"{data.dataset}: finding {finding!r} is not in the dataset, which {recorded}: "
+                "choose --findings from these, or another --dataset"
+            )
+    if data.positive not in data.findings:
+        raise errors.CtcovError(
+            f"--positive {data.positive}: is none of the findings: choose it from {', '.join(data.findings)}"
+        )
+    return Labels(data.findings, data.positive, head)
 
 
 def manifest(data: DataConfig) -> dict[str, Any]:
     """What the data are: name and version, classes, images and groups by split and class, and a hash of all of it.
 
+    Where the dataset records findings, each split also has the images in which each is positive.
+
     Raises:
       CtcovError: the dataset is unknown or not built, or a group stands in two splits.
     """
-    builder = _builder(data)
-    classes = list(builder.info.features["label"].names)
+    dataset = _dataset(data)
     splits: dict[str, Any] = {}
     lines: list[str] = []
-    for split in builder.info.splits:
+    for split in dataset.splits:
         table = metadata(data, split)
-        names = table["label"].map(classes.__getitem__)
+        names = table["label"].map(dataset.class_names.__getitem__)
+        states = table[[f"finding_{name}" for name in dataset.findings]]
         splits[split] = {
             "images": len(table),
             "groups": int(table["group_id"].nunique()),
-            "by_class": {name: int((names == name).sum()) for name in classes},
+            "by_class": {name: int((names == name).sum()) for name in dataset.class_names},
         }
-        lines += map("\t".join, zip(itertools.repeat(split), table["image_id"], table["group_id"], names))
+        columns = [itertools.repeat(split), table["image_id"], table["group_id"], names]
+        if dataset.findings:
+            found = (states == dataset_lib.POSITIVE).sum()
+            splits[split]["by_finding"] = {name: int(found[f"finding_{name}"]) for name in dataset.findings}
+            columns.append(states.astype(str).agg(" ".join, axis=1))
+        lines += map("\t".join, zip(*columns))
     digest = hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
-    name = f"{builder.info.name}/{builder.info.config_name}:{builder.info.version}"
-    return {"name": name, "classes": classes, "splits": splits, "sha256": digest}
+    return {"name": dataset.name, "classes": list(dataset.class_names), "splits": splits, "sha256": digest}
 
 
 def metadata(data: DataConfig, split: str) -> pd.DataFrame:
@@ -74,13 +97,14 @@ def metadata(data: DataConfig, split: str) -> pd.DataFrame:
       split: `train`, `validation` or `test`.
 
     Returns:
-      One row an image, in dataset order, one column a feature; `label` is the integer label.
+      One row an image, in dataset order, one column a feature; `label` is the integer label; findings are
+      columns `finding_<name>`: 1 positive, 0 negative, -1 uncertain, -2 unmentioned.
 
     Raises:
       CtcovError: the dataset is unknown or not built, has no such split, or a group stands in two splits.
     """
-    _check_groups(data)
-    return _metadata(data, split).copy()
+    _check_groups(data.dataset, data.data_dir)
+    return _metadata(data.dataset, data.data_dir, split).copy()
 
 
 def examples(data: DataConfig, split: str) -> tf.data.Dataset:
@@ -91,17 +115,58 @@ def examples(data: DataConfig, split: str) -> tf.data.Dataset:
       split: `train`, `validation` or `test`.
 
     Returns:
-      Dicts of scalars; `image` and any other image feature are the encoded file's bytes.
+      Dicts of tensors; `image` and any other image feature are the encoded file's bytes.
 
     Raises:
       CtcovError: the dataset is unknown or not built, or has no such split.
     """
-    builder = _builder(data)
-    return _read(builder, split, {name: tfds.decode.SkipDecoding() for name in _image_features(builder)})
+    return _dataset(data).examples(split)
+
+
+def targets(data: DataConfig, labels: Labels, table: pd.DataFrame) -> npt.NDArray:
+    """What the network is to answer.
+
+    Args:
+      data: policy of uncertain and unmentioned findings.
+      labels: what the outputs mean.
+      table: rows of `metadata`.
+
+    Returns:
+      (n, outputs) float32: 1 and 0 for a binary head, one-hot for exclusive classes; 1, 0 or `MASKED` for
+      findings.
+    """
+    if labels.head == "findings":
+        return finding_targets(table, data)
+    label = table["label"].to_numpy(int)
+    if labels.head == "binary":
+        return (label == labels.positive_index).astype(np.float32)[:, np.newaxis]
+    return np.eye(len(labels.outputs), dtype=np.float32)[label]
+
+
+def finding_targets(table: pd.DataFrame, data: DataConfig) -> npt.NDArray:
+    """What is known of the findings, by the configuration's policy.
+
+    Args:
+      table: rows of `metadata`.
+      data: the findings, and what uncertain and unmentioned ones count as.
+
+    Returns:
+      (n, findings) float32: 1 present, 0 absent, `MASKED` left out.
+    """
+    counts_as = {"ignore": MASKED, "zeros": 0.0, "ones": 1.0}
+    states = table[[f"finding_{name}" for name in data.findings]].to_numpy()
+    known = np.where(states == dataset_lib.UNCERTAIN, counts_as[data.uncertain], states)
+    return np.where(states == dataset_lib.UNMENTIONED, counts_as[data.unmentioned], known).astype(np.float32)
 
 
 def training_batches(
-    config: Config, labels: Labels, *, image_size: int, batch_size: int, start_epoch: int = 0
+    config: Config,
+    labels: Labels,
+    *,
+    image_size: int,
+    batch_size: int,
+    start_epoch: int = 0,
+    likelihoods: npt.NDArray | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented, pre-processed batches of the training images, without end.
 
@@ -114,9 +179,11 @@ def training_batches(
       image_size: side of the square images, pixels.
       batch_size: images a batch.
       start_epoch: number of the first epoch.
+      likelihoods: (training images, likelihoods) float32, in dataset order, of frozen parts.
 
     Returns:
-      Pairs of images, float32 (batch_size, image_size, image_size, 3), and targets, float32 (batch_size, outputs).
+      Pairs of images, float32 (batch_size, image_size, image_size, 3), and targets, float32 (batch_size,
+      outputs); with `likelihoods` pairs of (images, their likelihoods) and targets.
 
     Raises:
       CtcovError: the dataset cannot be read, or holds fewer images than a batch.
@@ -127,7 +194,7 @@ def training_batches(
             f"{config.data.dataset}: {images} training images do not fill a batch of {batch_size}: "
             f"lower --batch-size to {images} or less"
         )
-    source = _grey_images(config.data, "train", in_memory=config.data.cache)
+    source = _with_targets(config, labels, "train", likelihoods)
     buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
     seed = config.train.seed
     preprocess = _preprocess(config, image_size)
@@ -139,12 +206,10 @@ def training_batches(
         whole_batches = shuffled.take(images // batch_size * batch_size)
         return whole_batches.enumerate().map(lambda position, example: (epoch, position, *example))
 
-    def prepare(
-        epoch: tf.Tensor, position: tf.Tensor, image: tf.Tensor, label: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def prepare(epoch: tf.Tensor, position: tf.Tensor, image: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
         augmentation_seed = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), position)
         moved = augment(_decoded(image), augmentation_seed, config.augment)
-        return preprocess(moved[tf.newaxis])[0], _target(label, labels)
+        return _inputs_and_target(preprocess(moved[tf.newaxis])[0], *known)
 
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(one_epoch)
     prepared = epochs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -152,7 +217,13 @@ def training_batches(
 
 
 def evaluation_batches(
-    config: Config, labels: Labels, split: str, *, image_size: int | None = None, batch_size: int = 32
+    config: Config,
+    labels: Labels,
+    split: str,
+    *,
+    image_size: int | None = None,
+    batch_size: int = 32,
+    likelihoods: npt.NDArray | None = None,
 ) -> tf.data.Dataset:
     """Pre-processed batches of every image of a split, once, in dataset order.
 
@@ -162,31 +233,45 @@ def evaluation_batches(
       split: `train`, `validation` or `test`.
       image_size: side of the square images, pixels; the configuration's if not given.
       batch_size: images a batch; the last may hold fewer.
+      likelihoods: (images of the split, likelihoods) float32, in dataset order, of frozen parts.
 
     Returns:
-      Pairs of images, float32 (batch, image_size, image_size, 3), and targets, float32 (batch, outputs).
+      Pairs of images, float32 (batch, image_size, image_size, 3), and targets, float32 (batch, outputs);
+      with `likelihoods` pairs of (images, their likelihoods) and targets.
 
     Raises:
       CtcovError: the dataset cannot be read or has no such split.
     """
-    _check_groups(config.data)
     preprocess = _preprocess(config, image_size or config.preprocess.image_size)
 
-    def prepare(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return preprocess(_decoded(image)[tf.newaxis])[0], _target(label, labels)
+    def prepare(image: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        return _inputs_and_target(preprocess(_decoded(image)[tf.newaxis])[0], *known)
 
-    source = _grey_images(config.data, split, in_memory=config.data.cache)
+    source = _with_targets(config, labels, split, likelihoods)
     prepared = source.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return prepared.batch(batch_size).prefetch(tf.data.AUTOTUNE)
 
 
-def _grey_images(data: DataConfig, split: str, *, in_memory: bool) -> tf.data.Dataset:
-    """Pairs of an image and its label; every image is decoded here once, so that damage shows before training.
+def _with_targets(config: Config, labels: Labels, split: str, likelihoods: npt.NDArray | None) -> tf.data.Dataset:
+    """Triples of an image, its likelihoods and its target; pairs without the likelihoods where there are none."""
+    images = _grey_images(config.data, split, in_memory=config.data.cache)
+    known = [] if likelihoods is None else [np.asarray(likelihoods, np.float32)]
+    known.append(targets(config.data, labels, metadata(config.data, split)))
+    return tf.data.Dataset.zip(images, *map(tf.data.Dataset.from_tensor_slices, known))
 
-    The images are grey and kept if `in_memory`, else the encoded bytes, read again from disk in every epoch.
+
+def _inputs_and_target(image: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    *likelihoods, target = known
+    return (image, *likelihoods) if likelihoods else image, target
+
+
+def _grey_images(data: DataConfig, split: str, *, in_memory: bool) -> tf.data.Dataset:
+    """The images of a split; every one is decoded here once, so that damage shows before training.
+
+    They are grey and kept if `in_memory`, else the encoded bytes, read again from disk in every epoch.
     """
-    encoded = examples(data, split).map(lambda example: (example["image"], example["label"]))
-    grey = encoded.map(lambda image, label: (decode_grey(image), label), num_parallel_calls=tf.data.AUTOTUNE)
+    encoded = examples(data, split).map(lambda example: example["image"])
+    grey = encoded.map(decode_grey, num_parallel_calls=tf.data.AUTOTUNE)
     grey = grey.cache() if in_memory else grey
     try:
         grey.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)
@@ -215,63 +300,26 @@ def _preprocess(config: Config, image_size: int) -> Preprocess:
     return Preprocess.from_preprocess_config(dataclasses.replace(config.preprocess, image_size=image_size))
 
 
-def _target(label: tf.Tensor, labels: Labels) -> tf.Tensor:
-    if labels.head == "binary":
-        return tf.cast(label == labels.positive_index, tf.float32)[tf.newaxis]
-    return tf.one_hot(label, len(labels.outputs))
-
-
-@functools.lru_cache(maxsize=8)
-def _builder(data: DataConfig) -> tfds.core.DatasetBuilder:
-    project = importlib.import_module(BUILDERS)
-    try:
-        builder = tfds.builder(data.dataset, data_dir=data.data_dir)
-    except (ValueError, AssertionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        names = ", ".join(module.name for module in pkgutil.iter_modules(project.__path__) if module.ispkg)
-        raise errors.CtcovError(f"unknown dataset {data.dataset}: choose one of {names} ({reason})") from error
-    if not builder.is_prepared():
-        place = f" --data_dir {data.data_dir}" if data.data_dir else ""
-        raise errors.CtcovError(
-            f"{data.dataset}: not built at {builder.data_path}: tfds build {data.dataset} --imports {BUILDERS}{place}"
-        )
-    return builder
-
-
-def _read(builder: tfds.core.DatasetBuilder, split: str, decoders: Any) -> tf.data.Dataset:
-    if split not in builder.info.splits:
-        raise errors.CtcovError(f"{builder.info.full_name}: no split {split}: choose {', '.join(builder.info.splits)}")
-    one_file_after_the_other = tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False)
-    return builder.as_dataset(split, decoders=decoders, read_config=one_file_after_the_other)
-
-
-def _image_features(builder: tfds.core.DatasetBuilder) -> list[str]:
-    return [name for name, feature in builder.info.features.items() if isinstance(feature, tfds.features.Image)]
+def _dataset(data: DataConfig) -> dataset_lib.Dataset:
+    return open_dataset(data.dataset, data.data_dir)
 
 
 @functools.lru_cache(maxsize=32)
-def _metadata(data: DataConfig, split: str) -> pd.DataFrame:
-    builder = _builder(data)
-    columns = [name for name in builder.info.features if name not in _image_features(builder)]
-    dataset = _read(builder, split, tfds.decode.PartialDecoding(dict.fromkeys(columns, True)))
-    batches = [pd.DataFrame(batch) for batch in dataset.batch(METADATA_BATCH).as_numpy_iterator()]
-    table = pd.concat(batches, ignore_index=True) if batches else pd.DataFrame(columns=columns)
-    texts = [name for name in columns if isinstance(builder.info.features[name], tfds.features.Text)]
-    return table.assign(**{name: table[name].map(bytes.decode) for name in texts})
+def _metadata(dataset: str, data_dir: str | None, split: str) -> pd.DataFrame:
+    return open_dataset(dataset, data_dir).metadata(split)
 
 
 @functools.lru_cache(maxsize=8)
-def _check_groups(data: DataConfig) -> None:
+def _check_groups(dataset: str, data_dir: str | None) -> None:
     """Holds the splits to have no group in common, unless the dataset declares that it cannot promise this."""
-    builder = _builder(data)
-    declared = builder.info.metadata or {}
-    if not declared.get("groups_disjoint", True):
-        warnings.warn(f"{data.dataset}: splits may share patients: {declared.get('reason')}", stacklevel=2)
+    opened = open_dataset(dataset, data_dir)
+    if opened.shares_groups:
+        warnings.warn(f"{dataset}: splits may share patients: {opened.shares_groups}", stacklevel=2)
         return
-    groups = {split: set(_metadata(data, split)["group_id"]) for split in builder.info.splits}
+    groups = {split: set(_metadata(dataset, data_dir, split)["group_id"]) for split in opened.splits}
     for one, other in itertools.combinations(groups, 2):
         if shared := groups[one] & groups[other]:
             raise errors.CtcovError(
-                f"{data.dataset}: group {min(shared)} stands in {one} and in {other} ({len(shared)} such groups): "
+                f"{dataset}: group {min(shared)} stands in {one} and in {other} ({len(shared)} such groups): "
                 "build the dataset again from a group-disjoint split"
             )
