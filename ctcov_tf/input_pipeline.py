@@ -79,12 +79,12 @@ def manifest(data: DataConfig) -> dict[str, Any]:
             "groups": int(table["group_id"].nunique()),
             "by_class": {name: int((names == name).sum()) for name in dataset.class_names},
         }
-        columns = [itertools.repeat(split), table["image_id"], table["group_id"], names]
+        columns = [[split] * len(table), table["image_id"], table["group_id"], names]
         if dataset.findings:
             found = (states == dataset_lib.POSITIVE).sum()
             splits[split]["by_finding"] = {name: int(found[f"finding_{name}"]) for name in dataset.findings}
             columns.append(states.astype(str).agg(" ".join, axis=1))
-        lines += map("\t".join, zip(*columns))
+        lines += map("\t".join, zip(*columns, strict=True))
     digest = hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
     return {"name": dataset.name, "classes": list(dataset.class_names), "splits": splits, "sha256": digest}
 

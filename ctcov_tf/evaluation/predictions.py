@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,8 +19,6 @@ from ctcov_tf.run_directory import RunDirectory
 BATCH_SIZE = 16
 SILENT_SECONDS = 2  # work that takes longer shows its progress
 
-_TEXT = ("image_id", "group_id", "source", "file_format", "mode", "sex")
-
 
 def predict_split(run: RunDirectory, split: str, model: keras.Model | None = None) -> pd.DataFrame:
     """Predicts every image of a split, or reads what an earlier call has written.
@@ -31,8 +30,9 @@ def predict_split(run: RunDirectory, split: str, model: keras.Model | None = Non
 
     Returns:
       One row an image, in dataset order: the dataset's metadata (`label` as an integer, `image_id`,
-      `group_id`, ...), `target` (1 for the positive class), `probability` of the positive class, and
-      `p_<output>` by each output of the network.
+      `group_id`, ...), `target` (1 for the positive class or finding, 0, or -1 where the policy leaves it out),
+      `probability` of the positive class, and `p_<output>` by each output of the network. For findings also
+      `t_<finding>`, the target of each; for a fusion also each likelihood of its parts by name.
 
     Raises:
       CtcovError: model or dataset is missing, or the network's outputs are not finite.
@@ -41,59 +41,86 @@ def predict_split(run: RunDirectory, split: str, model: keras.Model | None = Non
         raise errors.CtcovError(f"{run.model_file}: missing: finish the run with train.py --resume {run.path}")
     path, fingerprint = run.predictions_file(split), _fingerprint(run)
     origin = path.with_suffix(".json")
-    if path.is_file() and _read_fingerprint(origin) == fingerprint:
-        return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(_TEXT, str))
+    kept = _read_origin(origin)
+    if path.is_file() and kept.get("fingerprint") == fingerprint:
+        return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(kept["texts"], str))
 
     predictions = _predict(run, split, model or run.load_model())
     origin.unlink(missing_ok=True)
     with files.atomic_path(path) as written:
         predictions.to_csv(written, index=False)
-    files.write_json(origin, {"fingerprint": fingerprint, "images": len(predictions)})
+    texts = [name for name in predictions if not pd.api.types.is_numeric_dtype(predictions[name])]
+    files.write_json(origin, {"fingerprint": fingerprint, "images": len(predictions), "texts": texts})
     return predictions
+
+
+def with_targets(run: RunDirectory, images: pd.DataFrame) -> pd.DataFrame:
+    """Adds what the network is to answer.
+
+    Args:
+      run: the run.
+      images: rows of the dataset's metadata.
+
+    Returns:
+      The rows with `target` and, for findings, `t_<finding>`: 1, 0, or -1 where the policy leaves it out.
+    """
+    targets = input_pipeline.targets(run.config.data, run.labels, images).astype(int)
+    found = images.assign(target=targets[:, run.labels.positive_output])
+    if run.labels.head == "findings":
+        found = found.assign(**{f"t_{name}": targets[:, index] for index, name in enumerate(run.labels.outputs)})
+    return found
 
 
 def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
     metadata = input_pipeline.metadata(run.config.data, split).reset_index(drop=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split, batch_size=BATCH_SIZE)
 
-    @tf.function(reduce_retracing=True)
-    def probabilities_of(images: tf.Tensor) -> tf.Tensor:
-        return scores.probabilities(model(images, training=False), run.labels)
+    likelihoods = [model.get_layer(part.name).output for part in run.parts]
+    whole = keras.Model(model.input, [model.output, *likelihoods])
 
-    parts = []
+    @tf.function(reduce_retracing=True)
+    def answers_to(images: tf.Tensor) -> tf.Tensor:
+        logits, *of_parts = whole(images, training=False)
+        return tf.concat([scores.probabilities(logits, run.labels), *of_parts], axis=1)
+
+    names = [f"p_{name}" for name in run.labels.outputs] + [name for part in run.parts for name in part.likelihoods]
+    rows = []
     with tqdm.tqdm(
         total=len(metadata), desc=f"predict {split}", unit="image", delay=SILENT_SECONDS, leave=False
     ) as bar:
         for images, _ in batches:
-            parts.append(probabilities_of(images).numpy())
-            bar.update(len(parts[-1]))
-    probabilities = np.concatenate([np.zeros((0, len(run.labels.outputs))), *parts])
-    broken = int(np.sum(~np.isfinite(probabilities).all(axis=1)))
+            rows.append(answers_to(images).numpy())
+            bar.update(len(rows[-1]))
+    answers = np.concatenate([np.zeros((0, len(names))), *rows])
+    broken = int(np.sum(~np.isfinite(answers).all(axis=1)))
     if broken:
         raise errors.CtcovError(
             f"{run.model_file}: gives no finite probability for {broken} of {len(metadata)} images of {split}: "
             "its training diverged; train again with a lower --learning-rate"
         )
-    predictions = metadata.assign(
-        target=(metadata["label"] == run.labels.positive_index).astype(int),
-        probability=scores.positive_probability(probabilities, run.labels),
-    )
-    for index, name in enumerate(run.labels.outputs):
-        predictions[f"p_{name}"] = probabilities[:, index]
-    return predictions
+    probability = scores.positive_probability(answers, run.labels)
+    predictions = with_targets(run, metadata).assign(probability=probability)
+    return pd.concat([predictions, pd.DataFrame(answers, columns=names)], axis=1)
 
 
 def _fingerprint(run: RunDirectory) -> str:
-    """Hash of all that the probabilities depend on: weights, pre-processing, images."""
+    """Hash of all that the rows depend on: weights, pre-processing, images, what counts as positive."""
     with run.model_file.open("rb") as model_file:
         digest = hashlib.file_digest(model_file, "sha256")
-    digest.update(json.dumps(dataclasses.asdict(run.config.preprocess), sort_keys=True).encode())
-    digest.update(json.dumps(run.manifest, sort_keys=True).encode())
+    data = run.config.data
+    rest = [
+        dataclasses.asdict(run.config.preprocess),
+        run.manifest,
+        dataclasses.asdict(run.labels),
+        [data.uncertain, data.unmentioned],
+    ]
+    digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()
 
 
-def _read_fingerprint(origin: pathlib.Path) -> str | None:
+def _read_origin(origin: pathlib.Path) -> dict[str, Any]:
     try:
-        return json.loads(origin.read_text(encoding="utf-8"))["fingerprint"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        content = json.loads(origin.read_text(encoding="utf-8"))
+        return content if isinstance(content.get("texts"), list) else {}
+    except (OSError, ValueError, AttributeError):
+        return {}

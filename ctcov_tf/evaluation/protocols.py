@@ -10,23 +10,25 @@ import numpy.typing as npt
 import pandas as pd
 
 from ctcov_tf import RESEARCH_USE, files, input_pipeline
+from ctcov_tf.datasets.opening import open_dataset
 from ctcov_tf.evaluation import (
     examples,
     figures,
+    findings,
     intervals,
     metadata_classifier,
     pointing_game,
     remarks,
     report,
+    sources,
     threshold,
 )
-from ctcov_tf.evaluation import metrics as metrics_lib
-from ctcov_tf.evaluation.predictions import predict_split
+from ctcov_tf.evaluation.predictions import predict_split, with_targets
+from ctcov_tf.evaluation.summary import SEED, auc_difference, known, summarise
 from ctcov_tf.model_info import Labels
 from ctcov_tf.run_directory import RunDirectory
 
 FORMAT = 1
-SEED = 0
 
 
 def evaluate(
@@ -50,73 +52,53 @@ def evaluate(
     if "test" in splits:
         run.log_test_reading("test", reason)
     model = run.load_model()
-    predictions = {split: predict_split(run, split, model) for split in dict.fromkeys(splits)}
-    metadata = _predict_from_metadata(run, predictions)
+    whole = {split: predict_split(run, split, model) for split in dict.fromkeys(splits)}
+    predictions = {split: known(frame) for split, frame in whole.items()}
+    train = known(whole["train"] if "train" in whole else with_targets(run, _metadata(run, "train")))
+    metadata = _predict_from_metadata(run, predictions, train)
+    cut = chosen["threshold"]
     metrics: dict[str, Any] = {
         "format": FORMAT,
         "preset": run.preset,
         "dataset": run.manifest["name"],
         "synthetic": run.manifest["name"].startswith("phantom"),
+        "shares_groups": open_dataset(run.config.data.dataset, run.config.data.data_dir).shares_groups,
         "positive": run.labels.positive,
+        "parts": [{"name": part.name, "preset": part.preset, "trained_on": part.trained_on} for part in run.parts],
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "reason": reason,
         "threshold": chosen,
         "bootstrap": {"unit": "group", "replicates": intervals.REPLICATES, "seed": SEED, "level": intervals.LEVEL},
         "splits": {
-            split: summarise(frame, chosen["threshold"], run.labels) | {"groups_in_train": _groups_in_train(run, frame)}
-            for split, frame in predictions.items()
+            split: summarise(frame, cut, run.labels) | _in_train(frame, train) for split, frame in predictions.items()
         },
+        "same_source": _defined(
+            {split: sources.summarise_same_source(frame, cut, run.labels) for split, frame in predictions.items()}
+        ),
+        "source_alone": _defined({split: sources.source_alone(train, frame) for split, frame in predictions.items()}),
         "metadata_only": {
             split: summarise(frame, frame.attrs["threshold"])
-            | {"auc_difference": _difference(predictions[split], frame)}
+            | {"auc_difference": auc_difference(predictions[split], frame)}
             for split, frame in metadata.items()
         },
+        "findings": None,
         "pointing_game": None,
         "test_readings": _count_lines(run.test_readings_file),
         "notice": RESEARCH_USE,
     }
+    if run.labels.head == "findings":
+        metrics["findings"] = {split: findings.summarise(frame, run.labels) for split, frame in whole.items()}
     judged = remarks.judged_split(metrics)
     cases: list[dict[str, Any]] = []
     if explain and judged and len(predictions[judged]):
         metrics["pointing_game"] = pointing_game.play(run, judged, model)
-        cases = examples.draw_cases(run, judged, predictions[judged], chosen["threshold"], model)
+        cases = examples.draw_cases(run, judged, whole[judged], cut, model)
+    metrics["warnings"] = remarks.warnings(metrics)
     metrics["remarks"] = remarks.remarks(metrics)
     _draw(run, metrics, predictions, metadata)
     files.write_json(run.metrics_file, metrics)
     files.write_text(run.report_file, report.render(run, metrics, cases))
     return metrics
-
-
-def summarise(predictions: pd.DataFrame, cut: float, labels: Labels | None = None) -> dict[str, Any]:
-    """All numbers of one classifier on one part.
-
-    Args:
-      predictions: `target`, `probability` and `group_id` of each image; with several outputs also `label`
-        and `p_<output>`.
-      cut: threshold of the decision.
-      labels: of the network; None for a binary classifier without.
-
-    Returns:
-      Counts of `images`, `groups` and `positives`; `metrics`: `value`, `low` and `high` by name, None where
-      undefined; `confusion`; `threshold`; `one_class_replicates`; `classes`: metrics over the classes, or None.
-    """
-    target, probability, groups = (predictions[name].to_numpy() for name in ("target", "probability", "group_id"))
-    values = metrics_lib.binary_metrics(target, probability, cut)
-    found = intervals.bootstrap(target, probability, groups, cut, seed=SEED)
-    classes = None
-    if labels and labels.exclusive:
-        outputs = predictions[[f"p_{name}" for name in labels.outputs]]
-        classes = metrics_lib.class_metrics(predictions["label"], outputs, labels.outputs)
-    return {
-        "images": len(predictions),
-        "groups": found.groups,
-        "positives": int(target.sum()),
-        "threshold": cut,
-        "metrics": {name: _with_interval(value, found.intervals[name]) for name, value in values.items()},
-        "confusion": metrics_lib.confusion(target, probability, cut),
-        "one_class_replicates": found.one_class_replicates,
-        "classes": classes,
-    }
 
 
 def table(metrics: dict[str, Any]) -> str:
@@ -140,42 +122,39 @@ def table(metrics: dict[str, Any]) -> str:
     return "\n".join([heading, "", *lines, "", footing, *(f"- {remark}" for remark in metrics["remarks"])])
 
 
-def _predict_from_metadata(run: RunDirectory, predictions: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _predict_from_metadata(
+    run: RunDirectory, predictions: dict[str, pd.DataFrame], train: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
     """Predictions of the metadata classifier, fitted on train, its threshold chosen on validation."""
-
-    def metadata(split: str) -> pd.DataFrame:
-        if split in predictions:
-            return predictions[split]
-        frame = input_pipeline.metadata(run.config.data, split)
-        return frame.assign(target=(frame["label"] == run.labels.positive_index).astype(int))
-
-    classifier = metadata_classifier.fit(metadata("train"), seed=SEED)
+    classifier = metadata_classifier.fit(train, seed=SEED)
     if classifier is None:
         return {}
 
     def predict(frame: pd.DataFrame) -> pd.DataFrame:
-        kept = frame[["image_id", "group_id", "label", "target"]]
-        return kept.assign(probability=metadata_classifier.predict(classifier, frame))
+        return frame[["group_id", "target"]].assign(probability=metadata_classifier.predict(classifier, frame))
 
-    cut = threshold.choose_threshold(predict(metadata("validation")))["threshold"]
+    validation = predictions.get("validation")
+    if validation is None:
+        validation = known(with_targets(run, _metadata(run, "validation")))
+    cut = threshold.choose_threshold(predict(validation))["threshold"]
     found = {split: predict(frame) for split, frame in predictions.items()}
     for frame in found.values():
         frame.attrs["threshold"] = cut
     return found
 
 
-def _groups_in_train(run: RunDirectory, predictions: pd.DataFrame) -> int:
-    return len(set(predictions["group_id"]) & set(input_pipeline.metadata(run.config.data, "train")["group_id"]))
+def _metadata(run: RunDirectory, split: str) -> pd.DataFrame:
+    return input_pipeline.metadata(run.config.data, split)
 
 
-def _difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, float | None]:
-    """AUC of the model minus that of the metadata classifier, on the same images."""
-    target, first, second = ours["target"].to_numpy(), ours["probability"].to_numpy(), theirs["probability"].to_numpy()
-    values = [metrics_lib.binary_metrics(target, scores, 0.5)["auc"] for scores in (first, second)]
-    if values[0] is None or values[1] is None:
-        return _with_interval(None, None)
-    groups = ours["group_id"].to_numpy()
-    return _with_interval(values[0] - values[1], intervals.auc_difference(target, first, second, groups, seed=SEED))
+def _in_train(images: pd.DataFrame, train: pd.DataFrame) -> dict[str, int]:
+    """Groups of a part that also stand in train, and the part's images of these."""
+    shared = images["group_id"].isin(set(train["group_id"]))
+    return {"groups_in_train": int(images.loc[shared, "group_id"].nunique()), "images_in_train": int(shared.sum())}
+
+
+def _defined(by_split: dict[str, dict[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    return {split: found for split, found in by_split.items() if found is not None}
 
 
 def _draw(
@@ -203,18 +182,6 @@ def _matrix(part: dict[str, Any], labels: Labels) -> tuple[npt.NDArray, Sequence
     counts = part["confusion"]
     matrix = np.array([[counts["tp"], counts["fn"]], [counts["fp"], counts["tn"]]])
     return matrix, [labels.positive, labels.negative]
-
-
-def _with_interval(value: float | None, interval: intervals.Interval | None) -> dict[str, float | None]:
-    low, high = interval or (None, None)
-    return {"value": value, "low": low, "high": high}
-
-
-def _cell(metric: dict[str, float | None]) -> str:
-    if metric["value"] is None:
-        return "undefined"
-    interval = f" [{metric['low']:.3f}, {metric['high']:.3f}]" if metric["low"] is not None else ""
-    return f"{metric['value']:.3f}{interval}"
 
 
 def _count_lines(path: pathlib.Path) -> int:

@@ -8,6 +8,7 @@ from sklearn import metrics as sk
 
 from ctcov_tf import files
 from ctcov_tf.evaluation.predictions import predict_split
+from ctcov_tf.evaluation.summary import known
 from ctcov_tf.run_directory import RunDirectory
 
 YOUDEN = "Youden's J"
@@ -23,7 +24,7 @@ def calibrate(run: RunDirectory) -> dict[str, Any]:
     Returns:
       What `choose_threshold` gave.
     """
-    chosen = choose_threshold(predict_split(run, "validation"))
+    chosen = choose_threshold(known(predict_split(run, "validation")))
     files.write_json(run.calibration_file, chosen)
     return chosen
 
@@ -35,7 +36,7 @@ def choose_threshold(predictions: pd.DataFrame, split: str = "validation") -> di
     rounding flips no decision. Of several best ones it is the lowest: the most sensitive.
 
     Args:
-      predictions: what `predict_split` gave: `target` (1 for the positive class) and `probability`.
+      predictions: `target` (1 for the positive class, else 0) and `probability` of each image.
       split: the part they come from.
 
     Returns:

@@ -134,13 +134,18 @@ class FeaturePyramidAttention(keras.layers.Layer):
             use_bias=not normalise,
             kernel_initializer="he_normal",
             bias_initializer=bias_initializer,
+            trainable=self.trainable,
             dtype=self.dtype_policy,
             name=f"{name}_conv",
         )
         self.parts[f"{name}_conv"].build((None, None, None, channels_in))
         if normalise:
             self.parts[f"{name}_bn"] = FusedBatchNormalization(
-                momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, dtype=self.dtype_policy, name=f"{name}_bn"
+                momentum=BATCH_NORM_MOMENTUM,
+                epsilon=BATCH_NORM_EPSILON,
+                trainable=self.trainable,
+                dtype=self.dtype_policy,
+                name=f"{name}_bn",
             )
             self.parts[f"{name}_bn"].build((None, None, None, channels_out))
 

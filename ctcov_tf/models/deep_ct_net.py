@@ -3,8 +3,7 @@
 import keras
 
 from ctcov_tf.config import DeepCTNetConfig
-from ctcov_tf.layers import FeaturePyramidAttention, FusedBatchNormalization
-from ctcov_tf.models import backbone_weights, backbones
+from ctcov_tf.models.pyramid_features import pyramid_features
 
 
 def deep_ct_net(config: DeepCTNetConfig, image_size: int, outputs: int) -> keras.Model:
@@ -23,24 +22,7 @@ def deep_ct_net(config: DeepCTNetConfig, image_size: int, outputs: int) -> keras
       CtcovError: the weights cannot be had or do not fit.
     """
     image = keras.Input((image_size, image_size, 3), name="image")
-    features = backbones.dense_net(
-        image,
-        blocks=config.blocks,
-        growth_rate=config.growth_rate,
-        stem_channels=config.stem_channels,
-        output_stride=config.output_stride,
-    )
-    backbone_weights.load(keras.Model(image, features, name="backbone"), config.weights)
-    x = features
-    if config.attention != "none":
-        x = FeaturePyramidAttention(
-            config.attention,
-            channels=config.attention_channels if config.attention == "slim" else None,
-            levels=config.attention_levels,
-            name="attention",
-        )(x)
-    x = FusedBatchNormalization(momentum=backbones.BATCH_NORM_MOMENTUM, name="head_bn")(x)
-    x = keras.layers.Flatten(name="flatten")(x)
+    x = pyramid_features(image, config)
     x = keras.layers.Dense(config.dense_units, activation="relu", kernel_initializer="he_normal", name="dense")(x)
     x = keras.layers.Dropout(config.dropout, name="dropout")(x)
     logits = keras.layers.Dense(outputs, dtype="float32", name="logits")(x)

@@ -1,21 +1,24 @@
 """From a model's configuration to the model."""
 
+from collections.abc import Sequence
 import dataclasses
 
 import keras
 
-from ctcov_tf.config import DeepCTNetConfig, ModelConfig
+from ctcov_tf.config import DeepCTNetConfig, DeepCXRNetConfig, ModelConfig, PyramidNetConfig
 from ctcov_tf.models.deep_ct_net import deep_ct_net
+from ctcov_tf.models.deep_cxr_net import FrozenPart, deep_cxr_net
 from ctcov_tf.models.small_cnn import small_cnn
 
 
-def build(config: ModelConfig, image_size: int, outputs: int) -> keras.Model:
+def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[FrozenPart] = ()) -> keras.Model:
     """Builds the model that a configuration describes.
 
     Args:
       config: which model, and its widths and depths.
       image_size: side of the input, pixels.
       outputs: number of logits.
+      parts: the frozen parts of Deep-CXR-Net; without them it is part 3 alone.
 
     Returns:
       Functional model over one flat graph: `image` float32 (batch, size, size, 3), pre-processed, to
@@ -26,9 +29,11 @@ def build(config: ModelConfig, image_size: int, outputs: int) -> keras.Model:
     """
     if isinstance(config, DeepCTNetConfig):
         return deep_ct_net(config, image_size, outputs)
+    if isinstance(config, DeepCXRNetConfig):
+        return deep_cxr_net(config, image_size, outputs, parts)
     return small_cnn(config, image_size, outputs)
 
 
 def without_weights(config: ModelConfig) -> ModelConfig:
     """The same model from random weights, for what fills or needs none: no file is read or downloaded."""
-    return dataclasses.replace(config, weights="none") if isinstance(config, DeepCTNetConfig) else config
+    return dataclasses.replace(config, weights="none") if isinstance(config, PyramidNetConfig) else config

@@ -141,3 +141,14 @@ def test_refuses_bad_arguments(kwargs):
 def test_refuses_a_map_of_unknown_size():
     with pytest.raises(ValueError, match="must be known"):
         FeaturePyramidAttention()(keras.Input((None, None, 8)))
+
+
+@pytest.mark.parametrize("variant", ["paper", "slim"])
+def test_frozen_from_the_start_moves_no_statistics(variant):
+    layer = FeaturePyramidAttention(variant, levels=2, trainable=False)
+    images = np.random.default_rng(0).normal(3, 2, size=(2, 8, 8, 8)).astype(np.float32)
+    layer.build(images.shape)
+    before = [variable.numpy() for variable in layer.weights]
+    layer(images, training=True)
+    assert all(np.array_equal(old, new) for old, new in zip(before, layer.weights, strict=True))
+    assert not layer.trainable_weights

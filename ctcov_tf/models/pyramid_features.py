@@ -1,0 +1,40 @@
+"""What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
+
+import keras
+
+from ctcov_tf.config import PyramidNetConfig
+from ctcov_tf.layers import FeaturePyramidAttention, FusedBatchNormalization
+from ctcov_tf.models import backbone_weights, backbones
+
+
+def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig) -> keras.KerasTensor:
+    """Builds the network up to the flattened features.
+
+    Args:
+      image: (batch, size, size, 3) float32, pre-processed.
+      config: widths, depths and variant; `config.weights` fills the backbone.
+
+    Returns:
+      (batch, features).
+
+    Raises:
+      CtcovError: the weights cannot be had or do not fit.
+    """
+    features = backbones.dense_net(
+        image,
+        blocks=config.blocks,
+        growth_rate=config.growth_rate,
+        stem_channels=config.stem_channels,
+        output_stride=config.output_stride,
+    )
+    backbone_weights.load(keras.Model(image, features, name="backbone"), config.weights)
+    x = features
+    if config.attention != "none":
+        x = FeaturePyramidAttention(
+            config.attention,
+            channels=config.attention_channels if config.attention == "slim" else None,
+            levels=config.attention_levels,
+            name="attention",
+        )(x)
+    x = FusedBatchNormalization(momentum=backbones.BATCH_NORM_MOMENTUM, name="head_bn")(x)
+    return keras.layers.Flatten(name="flatten")(x)
