@@ -71,8 +71,8 @@ class AugmentConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class PyramidNetConfig:
-    """What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
+class DenseNetConfig:
+    """The DenseNet (arXiv 1608.06993) under a model."""
 
     blocks: tuple[int, ...] = (6, 12, 24, 16)
     """Dense layers in each block; (6, 12, 24, 16) is DenseNet-121."""
@@ -80,6 +80,27 @@ class PyramidNetConfig:
     """Channels that each dense layer adds."""
     stem_channels: int = 64
     """Channels of the first convolution."""
+    weights: str = "none"
+    """Backbone weights to start from: imagenet, none, or a `.keras` or `.weights.h5` file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DenseNetClassifierConfig(DenseNetConfig):
+    """DenseNet, global average pooling, dense: the network of TorchXRayVision (arXiv 2111.00595)."""
+
+    head: Head = "findings"
+    """findings: one sigmoid a finding; binary: one sigmoid, the positive class against the rest; two_class,
+    three_class: softmax over the dataset's classes."""
+    input_scale: float = 1.0
+    """Factor of the pre-processed image before the first convolution."""
+    input_offset: float = 0.0
+    """Added after that: 2048 and -1024 take [0, 1] to the [-1024, 1024] of TorchXRayVision."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PyramidNetConfig(DenseNetConfig):
+    """What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
+
     output_stride: Literal[16, 32] = 32
     """Image size over feature map size; 16 dilates the last block instead of halving before it."""
     attention: Literal["paper", "slim", "none"] = "paper"
@@ -90,8 +111,6 @@ class PyramidNetConfig:
     """Levels of the pyramid, each half the size of the last."""
     dropout: float = 0.0
     """Share of the last fully connected layer's units dropped in training."""
-    weights: str = "none"
-    """Backbone weights to start from: imagenet, none, or a `.keras` or `.weights.h5` file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +155,7 @@ class SmallCNNConfig:
     """Share of the pooled features dropped in training."""
 
 
-ModelConfig = DeepCTNetConfig | DeepCXRNetConfig | SmallCNNConfig
+ModelConfig = DeepCTNetConfig | DeepCXRNetConfig | DenseNetClassifierConfig | SmallCNNConfig
 
 
 @dataclasses.dataclass(frozen=True)
