@@ -21,14 +21,14 @@ class Phantom:
       lesion_mask: uint8 (size, size), 0 or 255.
       label: one of `CLASSES`.
       patient: number of the synthetic patient.
-      slice: number of the slice within the patient, from the top of the lungs down.
+      number: number of the image within the patient; in CT from the top of the lungs down.
     """
 
     image: np.ndarray
     lesion_mask: np.ndarray
     label: str
     patient: int
-    slice: int
+    number: int
 
 
 def scan(index: int, sizes: tuple[int, int], *, shortcut: bool = False) -> Phantom:

@@ -8,7 +8,14 @@ from tfds_ctcov19.phantom import shapes
 VESSEL = -15.0  # Hounsfield units, blood blurred by the air around it
 
 
-def draw_vessels(hu: np.ndarray, inside: np.ndarray, number: int, pixel: float, rng: np.random.Generator) -> None:
+def draw_vessels(
+    hu: np.ndarray,
+    inside: np.ndarray,
+    number: int,
+    pixel: float,
+    rng: np.random.Generator,
+    opacity: tuple[float, float] = (0.5, 0.8),
+) -> None:
     """Draws branches from the root of a lung outwards, thinner at every fork, and vessels cut across.
 
     Args:
@@ -17,6 +24,8 @@ def draw_vessels(hu: np.ndarray, inside: np.ndarray, number: int, pixel: float, 
       number: branches that leave the root, and as many round cuts.
       pixel: size of a pixel in body units.
       rng: randomness of this slice.
+      opacity: smallest and largest share of the air that a vessel displaces: most of it in a thin slice, little along
+        a ray through the whole lung.
     """
     rows, columns = np.nonzero(inside > 0.02)
     if not len(rows):
@@ -31,7 +40,7 @@ def draw_vessels(hu: np.ndarray, inside: np.ndarray, number: int, pixel: float, 
         radius = rng.exponential(0.006) / pixel + 0.35
         fixed = _fixed(np.array([centre]))[0].tolist()
         cv2.circle(shares, fixed, max(1, round(radius * 16)), int(255 * min(1, radius + 0.2)), -1, cv2.LINE_AA, 4)
-    shapes.blend(hu, VESSEL, shares / 255 * rng.uniform(0.5, 0.8) * shapes.soft(inside - 0.01, pixel))
+    shapes.blend(hu, VESSEL, shares / 255 * rng.uniform(*opacity) * shapes.soft(inside - 0.01, pixel))
 
 
 def _draw_branch(
