@@ -5,9 +5,10 @@ import dataclasses
 
 import keras
 
-from ctcov_tf.config import DeepCTNetConfig, DeepCXRNetConfig, ModelConfig, PyramidNetConfig
+from ctcov_tf.config import DeepCTNetConfig, DeepCXRNetConfig, DenseNetClassifierConfig, DenseNetConfig, ModelConfig
 from ctcov_tf.models.deep_ct_net import deep_ct_net
 from ctcov_tf.models.deep_cxr_net import FrozenPart, deep_cxr_net
+from ctcov_tf.models.dense_net_classifier import dense_net_classifier
 from ctcov_tf.models.small_cnn import small_cnn
 
 
@@ -31,9 +32,11 @@ def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[Fr
         return deep_ct_net(config, image_size, outputs)
     if isinstance(config, DeepCXRNetConfig):
         return deep_cxr_net(config, image_size, outputs, parts)
+    if isinstance(config, DenseNetClassifierConfig):
+        return dense_net_classifier(config, image_size, outputs)
     return small_cnn(config, image_size, outputs)
 
 
 def without_weights(config: ModelConfig) -> ModelConfig:
     """The same model from random weights, for what fills or needs none: no file is read or downloaded."""
-    return dataclasses.replace(config, weights="none") if isinstance(config, PyramidNetConfig) else config
+    return dataclasses.replace(config, weights="none") if isinstance(config, DenseNetConfig) else config
