@@ -30,11 +30,14 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
       model: the network of the run.
 
     Returns:
-      What `score` gives, `split`, and the `layer` explained; None where the dataset knows no lesions.
+      What `score` gives, `split`, and the `layer` explained; None where the dataset knows no lesions, or where the
+      network answers for findings, which the lesions are not told apart by.
 
     Raises:
       CtcovError: the dataset is missing.
     """
+    if run.labels.head == "findings":
+        return None
     examples = input_pipeline.examples(run.config.data, split)
     if "lesion_mask" not in examples.element_spec:
         return None

@@ -75,13 +75,13 @@ def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
     metadata = input_pipeline.metadata(run.config.data, split).reset_index(drop=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split, batch_size=BATCH_SIZE)
 
-    likelihoods = [model.get_layer(part.name).output for part in run.parts]
-    whole = keras.Model(model.input, [model.output, *likelihoods])
+    likelihoods = {part.name: model.get_layer(part.name).output for part in run.parts}
+    whole = keras.Model(model.input, {"logits": model.output, **likelihoods})
 
     @tf.function(reduce_retracing=True)
     def answers_to(images: tf.Tensor) -> tf.Tensor:
-        logits, *of_parts = whole(images, training=False)
-        return tf.concat([scores.probabilities(logits, run.labels), *of_parts], axis=1)
+        found = whole(images, training=False)
+        return tf.concat([scores.probabilities(found["logits"], run.labels), *map(found.get, likelihoods)], axis=1)
 
     names = [f"p_{name}" for name in run.labels.outputs] + [name for part in run.parts for name in part.likelihoods]
     rows = []

@@ -21,8 +21,10 @@ from ctcov_tf.evaluation import (
     remarks,
     report,
     sources,
+    tables,
     threshold,
 )
+from ctcov_tf.evaluation import metrics as metrics_lib
 from ctcov_tf.evaluation.predictions import predict_split, with_targets
 from ctcov_tf.evaluation.summary import SEED, auc_difference, known, summarise
 from ctcov_tf.model_info import Labels
@@ -102,24 +104,40 @@ def evaluate(
 
 
 def table(metrics: dict[str, Any]) -> str:
-    """The metrics as a plain-text table for the terminal.
+    """The metrics as plain-text tables for the terminal.
 
     Args:
       metrics: what `evaluate` returned.
 
     Returns:
-      Lines of at most 100 characters or so: one a metric, one column a part, remarks below.
+      Lines: warnings, one line a metric and one column a part, the findings of the part judged, remarks.
     """
     columns = report.columns(metrics)
     rows = [["", *columns], ["images (groups)", *(f"{one['images']} ({one['groups']})" for one in columns.values())]]
     for name in metrics_lib.NAMES:
-        rows.append([report.METRIC_TITLES[name], *(_cell(one["metrics"][name]) for one in columns.values())])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        title = report.METRIC_TITLES[name]
+        rows.append([title, *(tables.number(one["metrics"][name]) for one in columns.values())])
     chosen = metrics["threshold"]
-    heading = f"{metrics['preset']} on {metrics['dataset']}, positive class {metrics['positive']}"
-    footing = f"threshold {chosen['threshold']:.3f}: {chosen['threshold_rule']}; brackets: 95 % interval over groups"
-    return "\n".join([heading, "", *lines, "", footing, *(f"- {remark}" for remark in metrics["remarks"])])
+    lines = [
+        *(f"WARNING: {warning}" for warning in metrics["warnings"]),
+        f"{metrics['preset']} on {metrics['dataset']}, positive {metrics['positive']}",
+        "",
+        tables.aligned(rows),
+        "",
+        f"threshold {chosen['threshold']:.3f}: {chosen['threshold_rule']}; brackets: 95 % interval over groups",
+    ]
+    judged = remarks.judged_split(metrics)
+    if metrics["findings"] and judged:
+        lines += ["", tables.aligned(_finding_rows(metrics["findings"][judged], judged)), ""]
+    return "\n".join([*lines, *(f"- {remark}" for remark in metrics["remarks"])])
+
+
+def _finding_rows(found: dict[str, Any], split: str) -> list[list[str]]:
+    rows = [[f"finding, {split}", "known (positive)", "AUC", "average precision"]]
+    for name, one in found["by_finding"].items():
+        counts = f"{one['images']} ({one['positives']})"
+        rows.append([name, counts, tables.number(one["auc"]), tables.number(one["average_precision"])])
+    return [*rows, [f"mean of {found['defined']}", "", tables.number(found["mean_auc"]), ""]]
 
 
 def _predict_from_metadata(

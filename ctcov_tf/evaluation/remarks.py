@@ -3,6 +3,28 @@
 from typing import Any
 
 
+def warnings(metrics: dict[str, Any]) -> list[str]:
+    """What a reader must know before any number: patients that stand in train and in a part judged.
+
+    Args:
+      metrics: what `protocols.evaluate` writes to metrics.json.
+
+    Returns:
+      Sentences for the top of the report.
+    """
+    found = []
+    for split, part in metrics["splits"].items():
+        if split != "train" and part["groups_in_train"]:
+            found.append(
+                f"Patients stand in train and in {split}: {part['groups_in_train']} of the {part['groups']} groups of "
+                f"the {split} part, with {part['images_in_train']} of its {part['images']} images, also stand in "
+                "train. Its numbers rest on patients that the model knows; on new patients it does worse."
+            )
+    if metrics["shares_groups"] and not found:
+        found.append(f"Patients may stand in several parts of this dataset: {metrics['shares_groups']}")
+    return found
+
+
 def remarks(metrics: dict[str, Any]) -> list[str]:
     """Remarks on an evaluation, gravest first.
 
@@ -18,7 +40,9 @@ def remarks(metrics: dict[str, Any]) -> list[str]:
     for split, part in metrics["splits"].items():
         found += _on_size(split, part)
     judged = judged_split(metrics)
+    found += _on_parts(metrics)
     if judged:
+        found += _on_sources(judged, metrics)
         found += _on_metadata(judged, metrics)
         found += _on_discrimination(judged, metrics["splits"][judged])
     found += _on_gap(metrics["splits"])
@@ -33,6 +57,11 @@ def remarks(metrics: dict[str, Any]) -> list[str]:
     return found
 
 
+def part_title(name: str) -> str:
+    """`part1` as readers see it: part 1."""
+    return name.replace("part", "part ", 1)
+
+
 def judged_split(metrics: dict[str, Any]) -> str | None:
     """The part that the verdict rests on: test where it was read, else the last part; None if there is none."""
     splits = list(metrics["splits"])
@@ -43,11 +72,6 @@ def _on_size(split: str, part: dict[str, Any]) -> list[str]:
     if not part["images"]:
         return [f"The {split} part holds no images."]
     found = []
-    if split != "train" and part["groups_in_train"]:
-        found.append(
-            f"{part['groups_in_train']} of the {part['groups']} groups of the {split} part also stand in train: "
-            "its numbers may rest on images that the model knows."
-        )
     if part["positives"] in (0, part["images"]):
         found.append(f"The {split} part holds one class only: its AUC and some other metrics are undefined.")
     elif part["one_class_replicates"]:
@@ -56,6 +80,81 @@ def _on_size(split: str, part: dict[str, Any]) -> list[str]:
             "and are left out of the AUC's interval: the part is small."
         )
     return found
+
+
+def _on_parts(metrics: dict[str, Any]) -> list[str]:
+    found = []
+    for part in metrics["parts"]:
+        name, trained_on = part_title(part["name"]), part["trained_on"]
+        if trained_on == metrics["dataset"]:
+            found.append(
+                f"The frozen {name} was trained on the same dataset, {trained_on}: on training images its likelihoods "
+                "are surer than on new ones, since it has learnt these images, and the fusion may trust them too much."
+            )
+        elif _builder(trained_on) == _builder(metrics["dataset"]) and not metrics["synthetic"]:
+            found.append(
+                f"The frozen {name} was trained on another form of the dataset, {trained_on}: images judged here may "
+                "be among those that it has learnt."
+            )
+    return found
+
+
+def _builder(dataset: str) -> str:
+    return dataset.split("/")[0].split(":")[0]
+
+
+def _on_sources(split: str, metrics: dict[str, Any]) -> list[str]:
+    part, alone, same = metrics["splits"][split], metrics["source_alone"].get(split), metrics["same_source"].get(split)
+    if not alone:
+        return []
+    counts = alone["sources"].values()
+    if all(one["positives"] in (0, one["images"]) for one in counts):
+        return [
+            f"Every source of the {split} part holds positive images only or negative ones only: the source tells the "
+            "class, and no number here can show that disease is being read."
+        ]
+    found = []
+    ours, theirs = part["metrics"]["auc"], alone["auc"]
+    if theirs["low"] is not None and theirs["low"] > 0.5:
+        verdict = (
+            "That is no worse than the model: its score on the whole part could rest on the source alone."
+            if theirs["value"] >= ours["low"]
+            else "The model is better, but part of its score on the whole part may be the source."
+        )
+        found.append(
+            f"The source of an image alone, no pixel, gives AUC {theirs['value']:.3f} on the {split} part "
+            f"(the model {ours['value']:.3f}). {verdict}"
+        )
+    if same:
+        found.append(_on_same_source(split, part, same))
+    return found
+
+
+def _on_same_source(split: str, part: dict[str, Any], same: dict[str, Any]) -> str:
+    auc, difference = same["metrics"]["auc"], same["auc_difference"]
+    negatives = same["images"] - same["positives"]
+    interval = f" (95 % interval {auc['low']:.3f} to {auc['high']:.3f})" if auc["low"] is not None else ""
+    of_all = part["images"] - part["positives"]
+    text = (
+        f"{negatives} of the {of_all} negative images of the {split} part come from a source that also holds positive "
+        f"ones ({_listed(same['sources'])}). Against these alone the AUC is {auc['value']:.3f}{interval}"
+    )
+    if difference["low"] is None:
+        return f"{text}."
+    change = f"{difference['value']:+.3f}, 95 % interval {difference['low']:+.3f} to {difference['high']:+.3f}"
+    if difference["high"] < 0:
+        return (
+            f"{text}, clearly worse than on the whole part ({change}): part of the whole part's score is the source, "
+            "not the disease."
+        )
+    if difference["low"] > 0:
+        return f"{text}, clearly better than on the whole part ({change})."
+    return f"{text}; the change from the whole part is within chance ({change})."
+
+
+def _listed(names: list[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _on_metadata(split: str, metrics: dict[str, Any]) -> list[str]:

@@ -22,6 +22,7 @@ METRIC_TITLES = {
     "average_precision": "average precision",
 }
 METADATA_ONLY = "metadata only"
+SAME_SOURCE = "same source"
 
 
 def render(run: RunDirectory, metrics: dict[str, Any], cases: list[dict[str, Any]]) -> str:
@@ -47,6 +48,7 @@ def render(run: RunDirectory, metrics: dict[str, Any], cases: list[dict[str, Any
     return environment.get_template("report.html").render(
         run=run,
         metrics=metrics,
+        part_title=remarks.part_title,
         judged=remarks.judged_split(metrics),
         columns=columns(metrics),
         metric_names=metrics_lib.NAMES,
@@ -61,7 +63,10 @@ def render(run: RunDirectory, metrics: dict[str, Any], cases: list[dict[str, Any
 
 
 def columns(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The columns of the table: the model on each part, then the metadata classifier on the part judged.
+    """The columns of the table: the model on each part, then two more on the part judged.
+
+    These are the model on the images whose source also holds positives, where not all images are such, and the
+    metadata classifier.
 
     Args:
       metrics: what metrics.json holds.
@@ -71,6 +76,8 @@ def columns(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """
     judged = remarks.judged_split(metrics)
     found = dict(metrics["splits"])
+    if judged in metrics["same_source"]:
+        found[f"{SAME_SOURCE}, {judged}"] = metrics["same_source"][judged]
     if judged in metrics["metadata_only"]:
         found[f"{METADATA_ONLY}, {judged}"] = metrics["metadata_only"][judged]
     return found

@@ -9,7 +9,7 @@ import pytest
 from sklearn import metrics as sk
 
 from ctcov_tf import RESEARCH_USE, errors, run_directory
-from ctcov_tf.evaluation import intervals, metrics, predictions, protocols
+from ctcov_tf.evaluation import intervals, metrics, predictions, protocols, summary
 from ctcov_tf.model_info import Labels
 
 
@@ -142,6 +142,6 @@ def test_three_classes_are_summarised():
     probabilities = generator.dirichlet(np.ones(3), 30)
     frame = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in labels.outputs])
     frame = frame.assign(label=np.arange(30) % 3, group_id=np.arange(30).astype(str), probability=probabilities[:, 0])
-    found = protocols.summarise(frame.assign(target=(frame["label"] == 0).astype(int)), 0.4, labels)
+    found = summary.summarise(frame.assign(target=(frame["label"] == 0).astype(int)), 0.4, labels)
     assert np.sum(found["classes"]["confusion_matrix"]) == 30
     assert found["classes"]["auc"]["covid19"] == pytest.approx(found["metrics"]["auc"]["value"])

@@ -1,0 +1,72 @@
+"""All numbers of one classifier on some images: counts, metrics with intervals, confusion."""
+
+from typing import Any
+
+import pandas as pd
+
+from ctcov_tf.evaluation import intervals
+from ctcov_tf.evaluation import metrics as metrics_lib
+from ctcov_tf.model_info import Labels
+
+SEED = 0
+
+
+def summarise(predictions: pd.DataFrame, cut: float, labels: Labels | None = None) -> dict[str, Any]:
+    """All numbers of one classifier on one part.
+
+    Args:
+      predictions: `target`, 0 or 1, `probability` and `group_id` of each image; where the classes exclude each
+        other also `label` and `p_<output>`.
+      cut: threshold of the decision.
+      labels: of the network; None for a binary classifier without.
+
+    Returns:
+      Counts of `images`, `groups` and `positives`; `metrics`: `value`, `low` and `high` by name, None where
+      undefined; `confusion`; `threshold`; `one_class_replicates`; `classes`: metrics over the classes, or None.
+    """
+    target, probability, groups = (predictions[name].to_numpy() for name in ("target", "probability", "group_id"))
+    values = metrics_lib.binary_metrics(target, probability, cut)
+    found = intervals.bootstrap(target, probability, groups, cut, seed=SEED)
+    classes = None
+    if labels and labels.exclusive:
+        outputs = predictions[[f"p_{name}" for name in labels.outputs]]
+        classes = metrics_lib.class_metrics(predictions["label"], outputs, labels.outputs)
+    return {
+        "images": len(predictions),
+        "groups": found.groups,
+        "positives": int(target.sum()),
+        "threshold": cut,
+        "metrics": {name: with_interval(value, found.intervals[name]) for name, value in values.items()},
+        "confusion": metrics_lib.confusion(target, probability, cut),
+        "one_class_replicates": found.one_class_replicates,
+        "classes": classes,
+    }
+
+
+def known(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose target is known: a report may leave a finding open, and such an image judges nothing."""
+    return predictions[predictions["target"] >= 0]
+
+
+def auc_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, float | None]:
+    """AUC of one classifier minus that of another on the same images, with its interval over the same replicates.
+
+    Args:
+      ours: `target`, `probability` and `group_id` of each image.
+      theirs: `probability` of the same images, in the same order.
+
+    Returns:
+      `value`, `low` and `high`; None where undefined.
+    """
+    target, first, second = ours["target"].to_numpy(), ours["probability"].to_numpy(), theirs["probability"].to_numpy()
+    values = [metrics_lib.binary_metrics(target, scores, 0.5)["auc"] for scores in (first, second)]
+    if values[0] is None or values[1] is None:
+        return with_interval(None, None)
+    groups = ours["group_id"].to_numpy()
+    return with_interval(values[0] - values[1], intervals.auc_difference(target, first, second, groups, seed=SEED))
+
+
+def with_interval(value: float | None, interval: intervals.Interval | None) -> dict[str, float | None]:
+    """A metric as it stands in metrics.json: `value`, `low` and `high`."""
+    low, high = interval or (None, None)
+    return {"value": value, "low": low, "high": high}
