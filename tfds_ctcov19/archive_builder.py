@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from tfds_ctcov19 import records as records_lib
 from tfds_ctcov19.errors import DatasetError
-from tfds_ctcov19.records import Omission, Record
+from tfds_ctcov19.records import Arrangement, Omission, Record
 
 SPLITS = ("train", "validation", "test")
 REPORT_FILE = "build_report.json"
@@ -25,34 +25,44 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
 
     CLASSES: ClassVar[tuple[str, ...]]
     URL: ClassVar[str]
-    PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]]  # images by split and class, as published
+    PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]]  # images by split (or `all`) and class, as published
     PUBLISHED_TITLE: ClassVar[str]
     _report: dict[str, Any] | None = None
 
     @abc.abstractmethod
-    def _list_records(self, folder: epath.Path, dl_manager: tfds.download.DownloadManager) -> Iterable[Record]:
-        """Yields every image file of the unpacked archive, with the part it was published in as its split."""
+    def _list_records(
+        self, folder: epath.Path, dl_manager: tfds.download.DownloadManager
+    ) -> Iterable[Record | Omission]:
+        """Yields every image file of the unpacked archive, with the part it was published in as its split.
+
+        A file that is of no use whatever the config, such as another kind of picture, is an omission.
+        """
 
     @abc.abstractmethod
     def _holds_archive(self, folder: epath.Path) -> bool:
         """Whether a folder is the root of the archive."""
 
-    def _arrange(self, records: list[Record]) -> tuple[list[Record], list[Omission]]:
-        """Applies what the config decides: returns the records to keep, with their splits, and those left out."""
-        return records, []
+    def _arrange(self, records: list[Record]) -> Arrangement:
+        """Applies what the config decides: which images to keep, and in which split."""
+        return Arrangement(records)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = self._archive(dl_manager)
-        readable, unreadable = records_lib.read_all(self._list_records(folder, dl_manager))
-        kept, dropped = self._arrange(readable)
+        listed = list(self._list_records(folder, dl_manager))
+        readable, unreadable = records_lib.read_all(item for item in listed if isinstance(item, Record))
+        arranged = self._arrange(readable)
+        kept, dropped = arranged.kept, [item for item in listed if isinstance(item, Omission)] + arranged.dropped
         table = records_lib.count(kept, SPLITS, self.CLASSES)
-        records_lib.check(kept, table, self.info.full_name)
+        records_lib.check(
+            kept, table, self.info.full_name, groups_disjoint=(self.info.metadata or {}).get("groups_disjoint", True)
+        )
         self._report = {
             "dataset": self.info.full_name,
             "images": table,
             "groups": {split: len({r.group_id for r in kept if r.split == split}) for split in SPLITS},
             "unreadable": [vars(omission) for omission in unreadable],
             "dropped": [vars(omission) for omission in dropped],
+            "notes": arranged.notes,
             "published": {"title": self.PUBLISHED_TITLE, "images": self.PUBLISHED},
         }
         return {split: self._generate_examples([r for r in kept if r.split == split]) for split in SPLITS}
@@ -79,7 +89,9 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         except AssertionError as missing:
             place = str(missing).partition(". ")[0]
             try:
-                given = dl_manager.download_and_extract(self.URL)
+                given = dl_manager.download_and_extract(
+                    tfds.download.Resource(url=self.URL, extract_method=tfds.download.ExtractMethod.ZIP)
+                )
             except Exception as error:
                 raise DatasetError(
                     f"{self.name}: {self.URL}: download failed ({type(error).__name__}) and: {place}: "
@@ -95,8 +107,20 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         return found
 
     def _find_root(self, folder: epath.Path) -> epath.Path | None:
-        inside = [child for child in sorted(folder.iterdir()) if child.is_dir()] if folder.is_dir() else []
-        return next((place for place in (folder, *inside) if self._holds_archive(place)), None)
+        """Returns the first folder that holds the archive: the given one, one inside it, or one inside that."""
+        places = [folder]
+        for _ in range(3):
+            found = next((place for place in places if self._holds_archive(place)), None)
+            if found is not None:
+                return found
+            places = [child for place in places for child in _folders(place)]
+        return None
+
+
+def _folders(folder: epath.Path) -> list[epath.Path]:
+    if not folder.is_dir():
+        return []
+    return [child for child in sorted(folder.iterdir()) if child.name[0] not in "._" and child.is_dir()]
 
 
 def extract(dl_manager: tfds.download.DownloadManager, archive: epath.Path) -> epath.Path:
@@ -112,19 +136,33 @@ def extract(dl_manager: tfds.download.DownloadManager, archive: epath.Path) -> e
 
 
 def format_report(report: Mapping[str, Any]) -> str:
-    """Returns the build report as text: a table of images beside the published one, then every file left out."""
-    images, published = report["images"], report["published"]["images"]
+    """Returns the build report as text: a table of images beside the published one, then what was left out and why."""
+    images, published = dict(report["images"]), dict(report["published"]["images"])
     classes = list(next(iter(images.values())))
+    images["all"] = _sum(images, classes)
+    published.setdefault("all", _sum(published, classes))
     lines = [
         f"{report['dataset']}: images built (and as in {report['published']['title']})",
         "".join(f"{cell:>24}" for cell in ("", *classes, "all")),
     ]
-    for split in images:
-        pairs = [(images[split][label], published[split][label]) for label in classes]
-        pairs.append((sum(built for built, _ in pairs), sum(given for _, given in pairs)))
-        lines.append(f"{split:>24}" + "".join(f"{f'{built} ({given})':>24}" for built, given in pairs))
+    for split, built in images.items():
+        cells = [str(number) for number in (*built.values(), sum(built.values()))]
+        if given := published.get(split):
+            beside = [given[label] for label in classes]
+            cells = [f"{cell} ({number})" for cell, number in zip(cells, (*beside, sum(beside)), strict=True)]
+        lines.append(f"{split:>24}" + "".join(f"{cell:>24}" for cell in cells))
     lines.append("groups: " + ", ".join(f"{split} {number}" for split, number in report["groups"].items()))
+    lines += report["notes"]
     for kind in ("unreadable", "dropped"):
         lines.append(f"{kind} files: {len(report[kind])}")
-        lines.extend(f"  {omission['file']}: {omission['reason']}" for omission in report[kind])
+        files: dict[str, list[str]] = {}
+        for omission in report[kind]:
+            files.setdefault(omission["reason"], []).append(omission["file"])
+        for reason, names in files.items():
+            more = f" and {len(names) - 1} more (in {REPORT_FILE})" if len(names) > 1 else ""
+            lines.append(f"  {names[0]}{more}: {reason}")
     return "\n".join(lines)
+
+
+def _sum(images: Mapping[str, Mapping[str, int]], classes: Iterable[str]) -> dict[str, int]:
+    return {label: sum(by_class[label] for by_class in images.values()) for label in classes}

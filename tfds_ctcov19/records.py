@@ -18,7 +18,7 @@ class Record:
       path: where its bytes are.
       image_id: unique name in the dataset.
       label: class name.
-      split: `train`, `validation` or `test`.
+      split: `train`, `validation` or `test`; empty until it is decided.
       group_id: patient, series or batch that must not be split.
       source: where in the archive it stands.
       more: further features of this dataset.
@@ -56,6 +56,21 @@ class Omission:
     reason: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Arrangement:
+    """What a config makes of the readable images.
+
+    Attributes:
+      kept: the images to build, with their splits.
+      dropped: those left out.
+      notes: sentences for the build report.
+    """
+
+    kept: list[Record]
+    dropped: list[Omission] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+
 def read_all(records: Iterable[Record]) -> tuple[list[Record], list[Omission]]:
     """Decodes every file whole; returns the readable ones with their facts, and the others with their fault."""
     readable, unreadable = [], []
@@ -75,8 +90,16 @@ def count(records: Iterable[Record], splits: Iterable[str], classes: Iterable[st
     return table
 
 
-def check(records: list[Record], table: Mapping[str, Mapping[str, int]], name: str) -> None:
+def check(
+    records: list[Record], table: Mapping[str, Mapping[str, int]], name: str, *, groups_disjoint: bool = True
+) -> None:
     """Refuses a dataset with an empty class in a split, a name used twice, or a group in two splits.
+
+    Args:
+      records: the images with their splits.
+      table: number of images by split and class.
+      name: of the dataset, for the message.
+      groups_disjoint: False where groups may stand in two splits.
 
     Raises:
       DatasetError: with the fault and its remedy.
@@ -96,7 +119,7 @@ def check(records: list[Record], table: Mapping[str, Mapping[str, int]], name: s
     splits: dict[str, str] = {}
     for record in records:
         other = splits.setdefault(record.group_id, record.split)
-        if other != record.split:
+        if groups_disjoint and other != record.split:
             raise DatasetError(
                 f"{name}: group {record.group_id} stands in {other} and {record.split}: "
                 "mend the patient ids or the split lists"

@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 from tfds_ctcov19 import archive_builder, image_files
 from tfds_ctcov19.covid_ct import conflicts, patients
 from tfds_ctcov19.errors import DatasetError
-from tfds_ctcov19.records import Omission, Record
+from tfds_ctcov19.records import Arrangement, Omission, Record
 
 COMMIT = "0c83254a43230de176489a9b4e3ac12e23b0df53"
 CLASS_NAMES = {"COVID": "covid19", "NonCOVID": "non_covid19"}
@@ -85,9 +85,9 @@ class Builder(archive_builder.ArchiveBuilder):
                     more={"age": patient.age, "sex": patient.sex},
                 )
 
-    def _arrange(self, records: list[Record]) -> tuple[list[Record], list[Omission]]:
+    def _arrange(self, records: list[Record]) -> Arrangement:
         if self.builder_config.name == "as_released":
-            return records, []
+            return Arrangement(records)
         by_class = [[record for record in records if record.label == label] for label in self.CLASSES]
         dropped = {}
         for pair in conflicts.find_conflicts(*by_class):
@@ -96,7 +96,9 @@ class Builder(archive_builder.ArchiveBuilder):
                 dropped[left_out.image_id] = Omission(
                     left_out.image_id, f"the same picture as {kept.image_id} ({kept.split}) of the other class"
                 )
-        return [record for record in records if record.image_id not in dropped], list(dropped.values())
+        return Arrangement(
+            [record for record in records if record.image_id not in dropped], dropped=list(dropped.values())
+        )
 
 
 def _images(folder: epath.Path, name: str, dl_manager: tfds.download.DownloadManager) -> epath.Path:

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from tfds_ctcov19 import archive_builder, image_files
 from tfds_ctcov19.ctcov19 import regroup
 from tfds_ctcov19.errors import DatasetError
-from tfds_ctcov19.records import Omission, Record
+from tfds_ctcov19.records import Arrangement, Record
 
 COMMIT = "598e9b8e86cb8e54179a130c3d990ee97fde5353"
 CLASS_NAMES = {"COV": "covid19", "OtherPneumonia": "other_pneumonia", "Normal": "normal"}
@@ -79,8 +79,8 @@ class Builder(archive_builder.ArchiveBuilder):
                         source=source,
                     )
 
-    def _arrange(self, records: list[Record]) -> tuple[list[Record], list[Omission]]:
-        return (regroup.regroup(records) if self.builder_config.name == "grouped" else records), []
+    def _arrange(self, records: list[Record]) -> Arrangement:
+        return Arrangement(regroup.regroup(records) if self.builder_config.name == "grouped" else records)
 
 
 def _files(folder: epath.Path) -> Iterator[epath.Path]:

@@ -10,8 +10,7 @@ import dataclasses
 import itertools
 import re
 
-import numpy as np
-
+from tfds_ctcov19 import group_splits
 from tfds_ctcov19.records import Record
 
 SEED = 0
@@ -31,41 +30,7 @@ def regroup(records: Iterable[Record]) -> list[Record]:
     Returns:
       The same images with new `group_id` and `split`; the order is kept.
     """
-    regrouped = _with_runs(list(records))
-    splits: dict[str, str] = {}
-    for label in sorted({record.label for record in regrouped}):
-        sizes: dict[str, int] = {}
-        for record in regrouped:
-            if record.label == label:
-                sizes[record.group_id] = sizes.get(record.group_id, 0) + 1
-        splits |= assign(sizes, RATIOS, np.random.default_rng((SEED, sum(sizes.values()))))
-    return [dataclasses.replace(record, split=splits[record.group_id]) for record in regrouped]
-
-
-def assign(sizes: Mapping[str, int], ratios: Mapping[str, float], rng: np.random.Generator) -> dict[str, str]:
-    """Assigns whole groups to splits: the largest first, each to the split that lacks most.
-
-    Args:
-      sizes: images in each group.
-      ratios: share of the images that each split should get.
-      rng: decides among groups of the same size.
-
-    Returns:
-      The split of each group. With at least as many groups as splits no split stays empty.
-    """
-    lacking = {split: ratio * sum(sizes.values()) for split, ratio in ratios.items()}
-    splits = {}
-    order = sorted(sizes)
-    rng.shuffle(order)
-    for group in sorted(order, key=lambda group: -sizes[group]):
-        splits[group] = max(lacking, key=lambda split: lacking[split])
-        lacking[splits[group]] -= sizes[group]
-    for split in ratios:
-        if split not in splits.values() and len(sizes) >= len(ratios):
-            counts = {other: list(splits.values()).count(other) for other in ratios}
-            richest = max(counts, key=lambda other: counts[other])
-            splits[min((g for g in splits if splits[g] == richest), key=lambda g: (sizes[g], g))] = split
-    return splits
+    return group_splits.split(_with_runs(list(records)), RATIOS, SEED)
 
 
 def _with_runs(records: list[Record]) -> list[Record]:

@@ -1,7 +1,6 @@
 from collections import Counter
 
 from etils import epath
-import numpy as np
 import pytest
 
 from tfds_ctcov19.ctcov19 import regroup
@@ -70,9 +69,3 @@ def test_the_split_does_not_depend_on_the_order_of_the_files(released):
     forwards = {r.image_id: r.split for r in regroup.regroup(released)}
     assert forwards == {r.image_id: r.split for r in regroup.regroup(released[::-1])}
     assert len(set(forwards.values())) == 3
-
-
-def test_three_groups_fill_three_splits():
-    splits = regroup.assign({"a": 90, "b": 2, "c": 1}, regroup.RATIOS, np.random.default_rng(0))
-    assert sorted(splits.values()) == ["test", "train", "validation"]
-    assert splits["a"] == "train"

@@ -1,0 +1,79 @@
+"""Chest radiographs of COVID-19, other pneumonia and neither, split after Table VI of the paper."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from etils import epath
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_ctcov19 import archive_builder, duplicates, image_files
+from tfds_ctcov19.covid_cxr import protocol, tables
+from tfds_ctcov19.records import Arrangement, Omission, Record
+
+COMMIT = "6a4242344473ccb5ed0d2148d8c7bfb1691e4ed8"
+PATIENTS_LEAK = "the paper's split is by image, so images of one patient stand in training and in test"
+
+
+class Builder(archive_builder.ArchiveBuilder):
+    """Reads the ieee8023 collection, or class folders with `labels.csv`; the patient is the group."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012
+    DEFAULT_BUILDER_CONFIG_NAME = "by_patient"
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        tfds.core.BuilderConfig(
+            name="by_patient", description="60 / 10 / 30 by patient, and other pneumonias added to the test part."
+        ),
+        tfds.core.BuilderConfig(name="random", description="The same by image, as in the paper: patients leak."),
+    ]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = """\
+    it holds metadata.csv and images/, from https://github.com/ieee8023/covid-chestxray-dataset, or labels.csv and the
+    folders Covid-19/, Pneumonia/ and No_findings/
+    """
+    CLASSES = ("covid19", "other_pneumonia", "normal")
+    URL = f"https://codeload.github.com/ieee8023/covid-chestxray-dataset/zip/{COMMIT}"
+    PUBLISHED_TITLE = "the 1520 films of ieee8023 and NIH before repetitions are dropped"
+    PUBLISHED = {"all": {"covid19": 427, "other_pneumonia": 580, "normal": 513}}  # noqa: RUF012
+    ADDED: ClassVar[int] = 100  # images of other pneumonia added to the test part, as in Table VI
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        by_patient = self.builder_config.name == "by_patient"
+        return self.dataset_info_from_configs(
+            features=image_files.features(
+                self.CLASSES,
+                source=tfds.features.Text(doc="the collection: ieee8023 or nih"),
+                finding=tfds.features.Text(doc="as the table has it"),
+                view=tfds.features.Text(doc="PA, AP, AP Supine, ..., empty where unknown"),
+                age=tfds.features.Scalar(np.int32, doc="years, -1 where unknown"),
+                sex=tfds.features.Text(doc="M, F or empty where unknown"),
+                license=tfds.features.Text(doc="of the image, empty where not stated"),
+            ),
+            supervised_keys=("image", "label"),
+            homepage="https://github.com/ieee8023/covid-chestxray-dataset",
+            metadata=tfds.core.MetadataDict(
+                groups_disjoint=by_patient, **({} if by_patient else {"reason": PATIENTS_LEAK})
+            ),
+        )
+
+    def _holds_archive(self, folder: epath.Path) -> bool:
+        return (folder / tables.METADATA).is_file() or _has_class_folders(folder)
+
+    def _list_records(
+        self, folder: epath.Path, dl_manager: tfds.download.DownloadManager
+    ) -> Iterator[Record | Omission]:
+        del dl_manager
+        return tables.read_labels(folder) if _has_class_folders(folder) else tables.read_metadata(folder)
+
+    def _arrange(self, records: list[Record]) -> Arrangement:
+        records, dropped = duplicates.drop_identical(records, self.name)
+        added = len(protocol.set_aside(records, self.ADDED))
+        note = f"images of other pneumonia added to the test part: {added}, of {self.ADDED} in Table VI of the paper"
+        if added < self.ADDED:
+            note += "; at most half of the class is taken, in whole groups of nothing else"
+        by_patient = self.builder_config.name == "by_patient"
+        return Arrangement(protocol.split(records, self.ADDED, by_patient=by_patient), dropped, [note])
+
+
+def _has_class_folders(folder: epath.Path) -> bool:
+    return any((folder / name).is_dir() for name in tables.CLASS_NAMES)
