@@ -1,0 +1,130 @@
+"""Reads the tensors of a PyTorch state dict without PyTorch.
+
+`torch.save` writes a zip file: `<root>/data.pkl` pickles the dict, in which each tensor is a view (offset, size,
+stride) of a storage; `<root>/data/<key>` holds that storage's bytes (PyTorch's notes on serialization semantics).
+A pickle can name any function of any package to be called on reading. Only what a state dict needs is let through.
+"""
+
+import collections
+import io
+import pathlib
+import pickle
+from typing import Any, NamedTuple
+import zipfile
+
+import numpy as np
+
+from ctcov_tf import errors
+
+_DTYPES = {"DoubleStorage": "f8", "FloatStorage": "f4", "HalfStorage": "f2", "LongStorage": "i8", "IntStorage": "i4"}
+_BYTE_ORDERS = {b"little": "<", b"big": ">"}
+_LEGACY_START = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # what files of PyTorch before 1.6 begin with
+
+
+def read(path: pathlib.Path, remedy: str) -> dict[str, np.ndarray]:
+    """Reads a file that `torch.save(model.state_dict(), path)` wrote with PyTorch 1.6 or later.
+
+    Args:
+      path: the file.
+      remedy: how the user gets such a file, for the errors.
+
+    Returns:
+      Each tensor by its name, in the file's order: read-only arrays of float64, float32, float16, int64 or int32.
+
+    Raises:
+      CtcovError: the file is missing, no PyTorch file, of the older format, damaged, or holds anything but named
+        tensors of these types; nothing that such a file names is run.
+    """
+    if not path.is_file():
+        raise errors.CtcovError(f"{path}: no such file: {remedy}")
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            legacy = file.read(len(_LEGACY_START)) == _LEGACY_START
+        kind = "is in the format of PyTorch before 1.6" if legacy else "is no PyTorch file"
+        raise errors.CtcovError(f"{path}: {kind}: {remedy}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _read_archive(archive)
+    except Exception as error:  # a damaged or forged pickle can raise anything
+        raise errors.CtcovError(f"{path}: is no state dict ({errors.one_line(error)}): {remedy}") from error
+
+
+class _Storage(NamedTuple):
+    """Numbers in one member of the archive."""
+
+    dtype: str
+    key: str
+    elements: int
+
+
+class _Tensor(NamedTuple):
+    """A view of a storage, counted in elements."""
+
+    storage: _Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+class _StateDictUnpickler(pickle.Unpickler):
+    """Knows ordered dicts and tensors, and refuses every other name.
+
+    What it hands out cannot be altered by the pickle: no instance has a `__setstate__` or takes attributes, save the
+    ordered dicts.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What stands for a name in the pickle."""
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self._tensor
+        if module == "torch" and name in _DTYPES:
+            return _DTYPES[name]
+        raise pickle.UnpicklingError(f"it holds {module}.{name}, which is not read here")
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        """The storage behind `("storage", type, key, device, elements)`."""
+        _, dtype, key, _, elements = pid
+        return _Storage(dtype, key, elements)
+
+    def _tensor(self, storage: _Storage, offset: int, size: tuple, stride: tuple, *_: Any) -> _Tensor:
+        return _Tensor(storage, offset, size, stride)
+
+
+def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+    names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+    if len(names) != 1:
+        raise ValueError("the zip file has no data.pkl")
+    root = names[0].removesuffix("data.pkl")
+    has_byte_order = f"{root}byteorder" in archive.namelist()  # since PyTorch 2.1
+    byte_order = _BYTE_ORDERS[_member(archive, f"{root}byteorder")] if has_byte_order else "<"
+
+    state = _StateDictUnpickler(io.BytesIO(_member(archive, names[0]))).load()
+    if not isinstance(state, dict) or not state:
+        raise ValueError("it is no dictionary of tensors")
+    storages: dict[_Storage, np.ndarray] = {}
+    arrays = {}
+    for name, tensor in state.items():
+        if not (isinstance(name, str) and isinstance(tensor, _Tensor)):
+            raise ValueError(f"what stands under {name!r} is no tensor")
+        storage = tensor.storage
+        if storage not in storages:
+            content = _member(archive, f"{root}data/{storage.key}")
+            storages[storage] = np.frombuffer(content, byte_order + storage.dtype, storage.elements)
+        arrays[name] = _view(storages[storage], tensor)
+    return arrays
+
+
+def _view(storage: np.ndarray, tensor: _Tensor) -> np.ndarray:
+    """The tensor as an array over its storage; numpy refuses one that reaches outside of it."""
+    item = storage.dtype.itemsize
+    strides = tuple(step * item for step in tensor.stride)
+    return np.ndarray(tensor.size, storage.dtype, storage, tensor.offset * item, strides)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:  # PyTorch compresses nothing; a small file must not fill the memory
+        raise ValueError(f"{name} is compressed")
+    return archive.read(info)
