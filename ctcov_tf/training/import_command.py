@@ -1,0 +1,82 @@
+"""`ctcov import-torchxrayvision`: a finished run directory from weights that TorchXRayVision trained."""
+
+from collections.abc import Sequence
+import dataclasses
+import hashlib
+import pathlib
+from typing import Any
+
+from ctcov_tf import errors, files
+from ctcov_tf.config import FINDINGS, Config, DataConfig, PreprocessConfig
+from ctcov_tf.model_info import Labels
+from ctcov_tf.models import registry
+from ctcov_tf.models.torchxrayvision import IMAGE_SIZE, TorchXRayVisionWeights
+from ctcov_tf.run_directory import RunDirectory
+from ctcov_tf.training.versions import versions
+
+PRESET = "torchxrayvision"
+FALLBACK_THRESHOLD = 0.5
+
+
+def import_weights(
+    file: pathlib.Path, run_dir: pathlib.Path, findings: Sequence[str] = FINDINGS, positive: str = "pneumonia"
+) -> RunDirectory:
+    """Makes the run directory that training would leave; it can be evaluated, explained, exported, and be part 1.
+
+    The network sees what TorchXRayVision's does: grey levels from 0 to 255 as -1024 to 1024, at 224 px.
+
+    Args:
+      file: state dict of a TorchXRayVision DenseNet.
+      run_dir: where; must not exist.
+      findings: what the network shall answer, in this order, of what the weights were trained to find.
+      positive: the finding that binary metrics call positive.
+
+    Returns:
+      The finished run.
+
+    Raises:
+      CtcovError: the folder exists, the file is missing, no state dict or of another architecture, or the weights
+        do not have a finding.
+    """
+    if run_dir.exists():
+        raise errors.CtcovError(f"{run_dir}: exists: choose another --run-dir")
+    if positive not in findings:
+        raise errors.CtcovError(
+            f"--positive {positive}: is not among the findings: choose it from {', '.join(findings)}"
+        )
+    weights = TorchXRayVisionWeights.read(file)
+    config = Config(
+        data=DataConfig(dataset="chexpert", positive=positive, findings=tuple(findings)),
+        preprocess=PreprocessConfig(image_size=IMAGE_SIZE, equalise=False, blur=False, standardise=False),
+        model=weights.config,
+    )
+    model = registry.build(config.model, IMAGE_SIZE, len(findings))
+    weights.fill(model, findings)
+    with files.atomic_path(run_dir) as written:
+        run = RunDirectory(
+            path=written,
+            preset=PRESET,
+            config=config,
+            labels=Labels(tuple(findings), positive, "findings"),
+            manifest=_manifest(file),
+            versions=versions(),
+        )
+        run.save()
+        model.save(run.model_file)
+        files.write_json(run.calibration_file, _calibration(weights, positive))
+    return dataclasses.replace(run, path=run_dir)
+
+
+def _manifest(file: pathlib.Path) -> dict[str, Any]:
+    """Nothing is known of the images that the weights were trained on, only the file."""
+    with file.open("rb") as content:
+        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    return {"name": f"TorchXRayVision/{file.name}", "classes": [], "splits": {}, "sha256": sha256}
+
+
+def _calibration(weights: TorchXRayVisionWeights, positive: str) -> dict[str, Any]:
+    point = weights.operating_point(positive)
+    rule = f"TorchXRayVision's operating point of {positive}"
+    if point is None:
+        point, rule = FALLBACK_THRESHOLD, f"{FALLBACK_THRESHOLD}, since the weights state no operating point"
+    return {"threshold": point, "threshold_rule": rule, "split": None, "images": 0}
