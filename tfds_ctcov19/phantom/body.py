@@ -60,10 +60,10 @@ class Patient:
             raised=(float(raised[0]), float(raised[1])),
             shift=float(shift),
             height=rng.uniform(0.92, 1.08),
-            lung=rng.uniform(-720, -580),
+            lung=rng.uniform(-740, -560),
             fat=rng.uniform(0, 90),
             breasts=rng.choice((0.0, 1.0)) * rng.uniform(40, 130),
-            aorta=rng.uniform(0.09, 0.15),
+            aorta=rng.uniform(0.09, 0.14),
             scoliosis=rng.normal(0, 0.02),
             vessels=int(rng.integers(6, 10)),
             seed=int(rng.integers(2**31)),
@@ -102,7 +102,7 @@ class View:
             rotation=rng.normal(0, 2.5),
             right=rng.normal(0, 0.012),
             down=0.04 + rng.normal(0, 0.015),
-            half_width=rng.uniform(0.385, 0.445),
+            half_width=rng.uniform(0.375, 0.445),
             diaphragm=rng.uniform(0.44, 0.64),
             turn=rng.normal(0, 0.02),
         )
@@ -113,12 +113,6 @@ class View:
         columns, rows = (columns - self.right) / self.half_width, (rows - self.down) / self.half_width
         cos, sin = math.cos(math.radians(self.rotation)), math.sin(math.radians(self.rotation))
         return cos * columns + sin * rows, cos * rows - sin * columns
-
-    def pixels(self, points: np.ndarray, size: int) -> np.ndarray:
-        """Returns pixel coordinates (column, row) of points in body coordinates, float64 (points, 2)."""
-        turn = np.exp(1j * math.radians(self.rotation))
-        turned = (points[..., 0] + 1j * points[..., 1]) * turn * self.half_width
-        return np.stack([turned.real + self.right + 0.5, turned.imag + self.down + 0.5], axis=-1) * size
 
 
 def wall(y: np.ndarray | float, height: float) -> np.ndarray:

@@ -35,6 +35,11 @@ class PhantomConfig(tfds.core.BuilderConfig):
     first_patient: int = 0
     shortcut: bool = False
 
+    @property
+    def prefix(self) -> str:
+        """Start of every image id and group id; a number means another patient in CT than in radiographs."""
+        return "synthetic" if self.modality == "ct" else f"synthetic-{self.modality}"
+
     def draw(self, index: int) -> scanner.Phantom:
         """Draws example `index`."""
         if self.modality == "ct":
@@ -130,7 +135,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             phantom = self.builder_config.draw(index)
             # Stored and not deflated: the length of the file follows from its size alone and cannot tell the class.
             image = cv2.imencode(".png", phantom.image, [cv2.IMWRITE_PNG_COMPRESSION, 0])[1].tobytes()
-            group = f"synthetic-{phantom.patient:04d}"
+            group = f"{self.builder_config.prefix}-{phantom.patient:04d}"
             image_id = f"{group}-{phantom.number}"
             example = {
                 "image": image,

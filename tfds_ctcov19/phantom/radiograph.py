@@ -2,8 +2,8 @@
 
 A radiograph sums what lies along each ray, so the picture is drawn as mean density along the ray, on the Hounsfield
 scale: about -600 where the ray crosses a lung, about 0 beside it, more through bone. Signs that move the anatomy
-itself (a wide heart, a raised diaphragm) belong to the `body.Patient`; opacities are laid over the chest by
-`opacities.py`, and `xray.py` exposes it.
+itself (a wide heart, a raised diaphragm) belong to the `body.Patient`; `opacities.py` and `infections.py` lay opacities
+over the chest, and `xray.py` exposes it.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from tfds_ctcov19.phantom import bones, shapes, vessels
-from tfds_ctcov19.phantom.anatomy import RIGHT
+from tfds_ctcov19.phantom.anatomy import LEFT, RIGHT
 from tfds_ctcov19.phantom.body import CAVITY, SIDES, Patient, View
 
 AIR, TISSUE, HEART, ABDOMEN = -1000.0, -190.0, 60.0, 130.0  # mean density along a ray
@@ -44,6 +44,15 @@ class Chest:
     pixel: float
     height: float
     view: View
+
+    @property
+    def both(self) -> np.ndarray:
+        """Both lungs, float32 (size, size)."""
+        return self.lungs[RIGHT] + self.lungs[LEFT]
+
+    def top(self, side: int) -> float:
+        """Height of the dome of the diaphragm of a side, body units."""
+        return float(self.domes[side].min())
 
 
 def draw_chest(patient: Patient, view: View, size: int) -> Chest:
@@ -88,8 +97,8 @@ def draw_chest(patient: Patient, view: View, size: int) -> Chest:
         hilum = shapes.ellipse(x, y, (side * 0.24 + patient.shift, -0.05 + 0.05 * (side == RIGHT)), (0.10, 0.17))
         density += 210 * shapes.soft(hilum, 0.14) * lungs[side]
 
-    shapes.blend(density, HEART + 12 * shapes.smooth_noise(size, size / 8, rng), soft(mediastinum))
-    density += 70 * soft(np.minimum(0.30 - u, y - view.diaphragm - 0.1))  # heart and liver meet
+    blood = HEART - 130 * np.clip(-0.3 - y, 0, 1) + 12 * shapes.smooth_noise(size, size / 8, rng)
+    shapes.blend(density, np.maximum(density, blood), shapes.soft(mediastinum, 0.035))
     bones.draw_bones(density, patient, view, rng)
     return Chest(density, x, y, lungs, domes, rim, pixel, patient.height, view)
 
@@ -113,7 +122,8 @@ def _mediastinum(x: np.ndarray, y: np.ndarray, patient: Patient, view: View) -> 
     half_height = 0.19 + 0.27 * width
     low = view.diaphragm + 0.10 - half_height
     heart = shapes.ellipse(x - 0.30 * (y - low), y, (0.17 * width, low), (width / 2, half_height))
-    band = np.minimum(0.155 + 0.05 * np.clip(y + 0.5, -1, 1) - np.abs(x + 0.01), y + 1.3)
-    knob = shapes.ellipse(x, y, (0.13, -0.42), (patient.aorta, 1.25 * patient.aorta))
-    trunk = shapes.ellipse(x, y, (0.15, -0.17), (0.12, 0.13))
-    return np.maximum(np.maximum(heart, band), np.maximum(knob, trunk))
+    band = np.minimum(0.15 + 0.05 * np.clip(y + 0.5, -1, 1) - np.abs(x + 0.01), 0.4 * (y + 1.15))
+    knob = shapes.ellipse(x, y, (0.11, -0.43), (patient.aorta, 1.3 * patient.aorta))
+    trunk = shapes.ellipse(x, y, (0.11, -0.15), (0.11, 0.20))
+    outline = np.maximum(np.maximum(heart, band), np.maximum(knob, trunk))
+    return cv2.GaussianBlur(outline, (0, 0), 0.035 * view.half_width * len(x))

@@ -42,3 +42,8 @@ def soft(distance: np.ndarray, pixel: float) -> np.ndarray:
 def blend(hu: np.ndarray, value: float | np.ndarray, share: np.ndarray) -> None:
     """Replaces a share of each pixel's Hounsfield units by `value`, in place."""
     hu += (value - hu) * share
+
+
+def fixed_point(points: np.ndarray) -> np.ndarray:
+    """OpenCV's pixel coordinates with 4 fractional bits, int32 (points, 2), of points as complex column + i row."""
+    return np.rint(points.view(np.float64).reshape(-1, 2) * 16).astype(np.int32)

@@ -38,7 +38,7 @@ def draw_vessels(
         _draw_branch(shares, start, goal, rng.uniform(0.010, 0.024) / pixel, rng)
     for centre in places[rng.integers(len(places), size=number)]:
         radius = rng.exponential(0.006) / pixel + 0.35
-        fixed = _fixed(np.array([centre]))[0].tolist()
+        fixed = shapes.fixed_point(np.array([centre]))[0].tolist()
         cv2.circle(shares, fixed, max(1, round(radius * 16)), int(255 * min(1, radius + 0.2)), -1, cv2.LINE_AA, 4)
     shapes.blend(hu, VESSEL, shares / 255 * rng.uniform(*opacity) * shapes.soft(inside - 0.01, pixel))
 
@@ -51,13 +51,10 @@ def _draw_branch(
     points = (1 - t) ** 2 * start + 2 * t * (1 - t) * bend + t**2 * goal
     for piece, taper in ((points[:4], 1.0), (points[3:7], 0.75), (points[6:], 0.5)):
         strength = int(255 * min(max(taper * width, 0.25), 1))
-        cv2.polylines(shares, [_fixed(piece)], False, strength, max(1, round(taper * width)), cv2.LINE_AA, 4)
+        cv2.polylines(
+            shares, [shapes.fixed_point(piece)], False, strength, max(1, round(taper * width)), cv2.LINE_AA, 4
+        )
     if forks and width > 0.6:
         fork = points[rng.integers(2, 7)]
         turned = (goal - fork) * np.exp(1j * rng.normal(0, 0.8)) * rng.uniform(0.5, 0.9)
         _draw_branch(shares, fork, fork + turned, width * 0.65, rng, forks - 1)
-
-
-def _fixed(points: np.ndarray) -> np.ndarray:
-    """OpenCV's fixed-point coordinates with 4 fractional bits, int32 (points, 2)."""
-    return np.rint(np.stack([points.real, points.imag], axis=-1) * 16).astype(np.int32)

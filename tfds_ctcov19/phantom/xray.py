@@ -6,7 +6,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from tfds_ctcov19.phantom import body, findings, opacities, radiograph, scanner
+from tfds_ctcov19.phantom import body, findings, infections, opacities, radiograph, scanner
 
 SEED = 20210102  # another population than the scanner's
 CLASSES = scanner.CLASSES
@@ -56,7 +56,7 @@ def expose(
     rng = np.random.default_rng((SEED, patient_number, number))
     chest = radiograph.draw_chest(patient, body.View.draw(rng), size)
     mask = _add_opacities(chest, disease, present, patient, illness)
-    opacities.add_bystander(chest, rng)
+    opacities.add_circumstances(chest, rng)
     image = _develop(chest.density, rng)
     _mark_sides(image, rng)
     report = findings.record(present, np.random.default_rng((SEED, patient_number, number, 1)))
@@ -72,13 +72,14 @@ def _add_opacities(
 ) -> np.ndarray:
     """Lays the findings over the chest; returns the mask of the disease that makes the class."""
     rng = np.random.default_rng(illness.seed)
+    opacities.add_scars(chest, rng)
     mask = np.zeros(chest.density.shape, bool)
     if "edema" in present:
         opacities.add_edema(chest, illness, rng)
     if disease == "covid19":
-        mask = opacities.add_covid19(chest, illness, "consolidation" in present, rng)
+        mask = infections.add_covid19(chest, illness, "consolidation" in present, rng)
     elif disease == "other_pneumonia":
-        mask = opacities.add_pneumonia(chest, illness, "consolidation" in present, rng)
+        mask = infections.add_pneumonia(chest, illness, "consolidation" in present, rng)
     if "atelectasis" in present:
         opacities.add_atelectasis(chest, patient.collapsed, rng)
     if "pleural_effusion" in present:
