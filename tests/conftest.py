@@ -1,5 +1,7 @@
 """Fixtures shared by all tests: the real images' folder, a small phantom dataset, a tiny run directory."""
 
+import csv
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -31,7 +33,7 @@ def real_data(request: pytest.FixtureRequest) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def phantom_data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> pathlib.Path:
-    """TFDS data directory with `phantom/tiny` built in it, once for all workers."""
+    """TFDS data directory with the small phantoms built in it, once for all workers."""
     root = tmp_path_factory.getbasetemp()
     shared = (root if worker_id == "master" else root.parent) / "phantom"
     shared.mkdir(exist_ok=True)
@@ -39,12 +41,13 @@ def phantom_data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -
 
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (shared / "phantom" / "tiny").is_dir():
-            import tensorflow_datasets as tfds
+        for name in ("tiny", "cxr_tiny", "cxr_pneumonia_tiny"):
+            if not (shared / "phantom" / name).is_dir():
+                import tensorflow_datasets as tfds
 
-            import tfds_ctcov19  # noqa: F401
+                import tfds_ctcov19  # noqa: F401
 
-            tfds.builder("phantom/tiny", data_dir=str(shared)).download_and_prepare()
+                tfds.builder(f"phantom/{name}", data_dir=str(shared)).download_and_prepare()
     return shared
 
 
@@ -71,23 +74,78 @@ def tiny_config(phantom_data_dir: pathlib.Path):
 @pytest.fixture(scope="session")
 def tiny_run(tiny_config, tmp_path_factory: pytest.TempPathFactory):
     """Run directory of an untrained tiny network: every file that `train.py` leaves, without its time."""
-    import csv
+    return untrained_run(tmp_path_factory.mktemp("runs") / "tiny", "deep_ct_net_tiny", tiny_config)
 
+
+@pytest.fixture(scope="session")
+def tiny_parts(tiny_config, tmp_path_factory: pytest.TempPathFactory):
+    """Run directories of untrained tiny parts of Deep-CXR-Net, by name."""
+    folder = tmp_path_factory.mktemp("parts")
+    heads = {"part1": ("findings", "phantom/cxr_tiny"), "part2": ("two_class", "phantom/cxr_pneumonia_tiny")}
+    return {
+        name: untrained_run(
+            folder / name,
+            f"cxr_{name}_tiny",
+            dataclasses.replace(
+                tiny_config,
+                data=dataclasses.replace(tiny_config.data, dataset=dataset, positive="pneumonia"),
+                model=dataclasses.replace(
+                    tiny_config.model, head=head, blocks=(2, 2, 2), output_stride=16, attention_levels=2
+                ),
+            ),
+        )
+        for name, (head, dataset) in heads.items()
+    }
+
+
+@pytest.fixture(scope="session")
+def tiny_fusion_config(tiny_config, tiny_parts):
+    """Configuration of a tiny Deep-CXR-Net over `tiny_parts`."""
+    from ctcov_tf import config
+
+    return dataclasses.replace(
+        tiny_config,
+        data=dataclasses.replace(tiny_config.data, dataset="phantom/cxr_tiny"),
+        model=config.DeepCXRNetConfig(
+            blocks=(2, 2, 2),
+            output_stride=16,
+            growth_rate=8,
+            stem_channels=16,
+            attention="slim",
+            attention_channels=16,
+            attention_levels=2,
+            dense_units=(16, 8),
+            part1=str(tiny_parts["part1"].path),
+            part2=str(tiny_parts["part2"].path),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_fusion_run(tiny_fusion_config, tmp_path_factory: pytest.TempPathFactory):
+    """Run directory of an untrained tiny Deep-CXR-Net."""
+    return untrained_run(tmp_path_factory.mktemp("runs") / "fusion", "deep_cxr_net_tiny", tiny_fusion_config)
+
+
+def untrained_run(path: pathlib.Path, preset: str, config):
+    """Writes a run directory with random weights and a threshold of 0.5."""
     from ctcov_tf import files, input_pipeline, run_directory
     from ctcov_tf.models import registry
+    from ctcov_tf.training import parts as parts_lib
 
-    path = tmp_path_factory.mktemp("runs") / "tiny"
-    labels = input_pipeline.labels_of(tiny_config.data, tiny_config.model.head)
+    parts = parts_lib.load(config)
+    labels = input_pipeline.labels_of(config.data, config.model.head)
     run = run_directory.RunDirectory(
         path=path,
-        preset="deep_ct_net_tiny",
-        config=tiny_config,
+        preset=preset,
+        config=config,
         labels=labels,
-        manifest=input_pipeline.manifest(tiny_config.data),
+        manifest=input_pipeline.manifest(config.data),
         versions={"python": sys.version.split()[0]},
+        parts=tuple(part.info for part in parts),
     )
     run.save()
-    registry.build(tiny_config.model, tiny_config.preprocess.image_size, len(labels.outputs)).save(run.model_file)
+    registry.build(config.model, config.preprocess.image_size, len(labels.outputs), parts).save(run.model_file)
     with run.history_file.open("w", newline="") as history:
         writer = csv.writer(history)
         writer.writerow(["epoch", "auc", "learning_rate", "loss", "val_auc", "val_loss"])
@@ -96,6 +154,53 @@ def tiny_run(tiny_config, tmp_path_factory: pytest.TempPathFactory):
         run.calibration_file,
         {"threshold": 0.5, "threshold_rule": "Youden on validation", "split": "validation", "images": 24},
     )
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_fusion_run(tiny_run, tmp_path_factory: pytest.TempPathFactory):
+    """Run directory of a tiny Deep-CXR-Net, all three networks untrained."""
+    import dataclasses
+    import shutil
+
+    import keras
+    import numpy as np
+
+    from ctcov_tf import config
+    from ctcov_tf.model_info import Labels, PartInfo
+    from ctcov_tf.models import registry
+    from ctcov_tf.models.deep_cxr_net import FrozenPart
+
+    size = tiny_run.config.preprocess.image_size
+    narrow = {"blocks": (1, 1, 1, 1), "growth_rate": 4, "stem_channels": 8}
+    pyramid = narrow | {"blocks": (1, 1), "output_stride": 8, "attention": "none"}
+    keras.utils.set_random_seed(3)
+    parts = []
+    for name, labels, model in (
+        ("part1", Labels(config.FINDINGS, "pneumonia", "findings"), config.DenseNetClassifierConfig(**narrow)),
+        (
+            "part2",
+            Labels(("pneumonia", "normal"), "pneumonia", "two_class"),
+            config.DeepCTNetConfig(**pyramid, head="two_class", dense_units=8),
+        ),
+    ):
+        network = registry.build(model, size, len(labels.outputs))
+        kernel, bias = network.get_layer("logits").get_weights()
+        spread = np.random.default_rng(0).normal(size=bias.shape)
+        network.get_layer("logits").set_weights([10 * kernel, spread])  # so that likelihoods differ
+        parts.append(FrozenPart(PartInfo(name, f"cxr_{name}", labels, "phantom/tiny:1.0.0", ""), network))
+    fused = config.DeepCXRNetConfig(**pyramid, dense_units=(8, 4))
+    run = dataclasses.replace(
+        tiny_run,
+        path=tmp_path_factory.mktemp("runs") / "fusion",
+        preset="deep_cxr_net",
+        config=dataclasses.replace(tiny_run.config, model=fused),
+        parts=tuple(part.info for part in parts),
+    )
+    run.save()
+    shutil.copy(tiny_run.history_file, run.history_file)
+    shutil.copy(tiny_run.calibration_file, run.calibration_file)
+    registry.build(fused, size, 1, parts).save(run.model_file)
     return run
 
 

@@ -35,7 +35,10 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
 
 
 class Validation(keras.callbacks.Callback):
-    """Adds `val_loss` and an exact `val_auc` of the positive class to the epoch's logs.
+    """Adds `val_loss` and an exact `val_auc` to the epoch's logs.
+
+    The AUC is that of the positive class; of findings it is the mean over those that are known to be both
+    present and absent. Where it is undefined it is 0.5.
 
     Measures the averaged weights where the optimizer keeps an average. Stands before the callbacks that
     read the logs.
@@ -59,12 +62,20 @@ class Validation(keras.callbacks.Callback):
             for images, target in self.batches:
                 parts.append((target.numpy(), self.model.predict_on_batch(images)))
         targets, logits = map(np.concatenate, zip(*parts, strict=True))
-        probability = scores.positive_probability(scores.probabilities(logits, self.labels), self.labels)
-        positive = targets[:, self.labels.positive_output]
+        probabilities = np.asarray(scores.probabilities(logits, self.labels))
         if logs is not None:
             logs["val_loss"] = float(self.loss(targets, logits))
-            both = 0 < positive.sum() < len(positive)
-            logs["val_auc"] = float(sklearn_metrics.roc_auc_score(positive, probability)) if both else 0.5
+            logs["val_auc"] = self._auc(targets, probabilities)
+
+    def _auc(self, targets: np.ndarray, probabilities: np.ndarray) -> float:
+        judged = range(targets.shape[1]) if self.labels.head == "findings" else [self.labels.positive_output]
+        values = []
+        for output in judged:
+            known = targets[:, output] >= 0
+            target = targets[known, output]
+            if 0 < target.sum() < len(target):
+                values.append(sklearn_metrics.roc_auc_score(target, probabilities[known, output]))
+        return float(np.mean(values)) if values else 0.5
 
 
 class EpochSeeds(keras.callbacks.Callback):

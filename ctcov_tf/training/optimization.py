@@ -55,13 +55,54 @@ class WarmupSchedule(keras.optimizers.schedules.LearningRateSchedule):
         }
 
 
+@keras.saving.register_keras_serializable(package="ctcov_tf")
+class MaskedBinaryLoss(keras.losses.Loss):
+    """Binary cross-entropy, or its focal form, of each finding for itself; masked ones count nothing.
+
+    Each finding that is known weighs the same: the sum over those of an image is divided by the number of
+    all findings.
+
+    Args:
+      focal: whether the focal form is taken.
+      label_smoothing: share of the target spread over both states.
+    """
+
+    def __init__(self, focal: bool = False, label_smoothing: float = 0.0, name: str = "masked_binary_loss"):
+        super().__init__(name=name)
+        self.focal = focal
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each image, (batch,).
+
+        Args:
+          y_true: (batch, findings) float: 1, 0, or below 0 where masked.
+          y_pred: (batch, findings) logits.
+        """
+        known = ops.cast(y_true >= 0, y_pred.dtype)
+        loss = keras.losses.binary_focal_crossentropy if self.focal else keras.losses.binary_crossentropy
+        each = loss(
+            ops.expand_dims(ops.maximum(y_true, 0.0), -1),
+            ops.expand_dims(y_pred, -1),
+            from_logits=True,
+            label_smoothing=self.label_smoothing,
+        )
+        return ops.mean(known * each, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"focal": self.focal, "label_smoothing": self.label_smoothing, "name": self.name}
+
+
 def make_loss(config: TrainConfig, labels: Labels) -> keras.losses.Loss:
-    """The loss on logits: binary for one output, categorical for one output a class.
+    """The loss on logits: binary for one output and for findings, categorical for one output a class.
 
     Args:
       config: loss, label smoothing.
       labels: what the logits mean.
     """
+    if labels.head == "findings":
+        return MaskedBinaryLoss(focal=config.loss == "focal", label_smoothing=config.label_smoothing)
     settings = {"from_logits": True, "label_smoothing": config.label_smoothing}
     if labels.head == "binary":
         binary = {"cross_entropy": keras.losses.BinaryCrossentropy, "focal": keras.losses.BinaryFocalCrossentropy}

@@ -1,5 +1,6 @@
 """Compile, fit and resume (section 4.2): from a configuration to a run directory."""
 
+from collections.abc import Sequence
 import dataclasses
 import importlib.metadata
 import pathlib
@@ -9,13 +10,16 @@ import sys
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
 from ctcov_tf import __version__, errors, files, input_pipeline, run_directory
-from ctcov_tf.config import Config, TrainConfig
-from ctcov_tf.models import registry, transfer
-from ctcov_tf.training import callbacks, checkpoints, optimization, precision
+from ctcov_tf.config import Config, DeepCXRNetConfig, ModelConfig, TrainConfig
+from ctcov_tf.models import deep_cxr_net, registry, transfer
+from ctcov_tf.models.deep_cxr_net import FrozenPart
+from ctcov_tf.training import callbacks, checkpoints, likelihoods, optimization, precision
+from ctcov_tf.training import parts as parts_lib
 
 _RECORDED_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless", "scikit-learn")
 _BEST = "best.npz"
@@ -33,10 +37,12 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
       The run, with its `config.json` written.
 
     Raises:
-      CtcovError: the folder exists, or the dataset is unknown or not built.
+      CtcovError: the folder exists, the dataset is unknown or not built, a part that is to be fused does
+        not fit, or settings contradict each other.
     """
     if path.exists():
         raise errors.CtcovError(f"{path}: exists: choose another --run-dir, or go on with it by --resume {path}")
+    _check(config)
     config = dataclasses.replace(
         config, train=dataclasses.replace(config.train, precision=precision.resolve(config.train.precision))
     )
@@ -51,9 +57,20 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in _RECORDED_PACKAGES},
         },
+        parts=tuple(part.info for part in parts_lib.load(config)),
     )
     run.save()
     return run
+
+
+def _check(config: Config) -> None:
+    if config.model.head == "findings" and config.train.class_weights:
+        raise errors.CtcovError("--class-weights: findings do not exclude each other, they have no class to weight")
+    if _computes_on_the_fly(config.model) and config.train.early_stages:
+        raise errors.CtcovError(
+            "--likelihoods on_the_fly: the parts take images of their own size only: leave out --early-stages, "
+            "or choose --likelihoods cached"
+        )
 
 
 def train(run: run_directory.RunDirectory) -> bool:
@@ -81,10 +98,11 @@ def train(run: run_directory.RunDirectory) -> bool:
     stages = [*config.train.early_stages, (config.preprocess.image_size, config.train.epochs)]
     finished = True
     try:
+        parts = _parts(run)
         weights_from = _initial_model(config.train)
         first_epoch = 0
         for index, (image_size, epochs) in enumerate(stages):
-            weights_from = _train_stage(run, index, image_size, first_epoch, epochs, weights_from)
+            weights_from = _train_stage(run, index, image_size, first_epoch, epochs, weights_from, parts)
             first_epoch += epochs
     except KeyboardInterrupt:
         finished = False
@@ -101,6 +119,7 @@ def _train_stage(
     first_epoch: int,
     epochs: int,
     weights_from: keras.Model | None,
+    parts: Sequence[FrozenPart],
 ) -> keras.Model:
     """Trains one stage, or reads it where an earlier call finished it; returns the model at its end."""
     config, train_config = run.config, run.config.train
@@ -112,7 +131,7 @@ def _train_stage(
     model_config = registry.without_weights(config.model) if filled_later else config.model
     keras.config.set_dtype_policy(precision.resolve(train_config.precision))
     try:
-        model = registry.build(model_config, image_size, len(run.labels.outputs))
+        model = _trained_network(run, model_config, image_size, parts)
     finally:
         keras.config.set_dtype_policy("float32")
     if end_file.is_file():
@@ -132,7 +151,12 @@ def _train_stage(
     start_epoch = checkpoints.load(state_file, checkpoints.state(model)) if state_file.is_file() else first_epoch
     history = _truncated_history(run, start_epoch)
     past = [] if history is None else history.loc[history["epoch"] >= first_epoch, "val_auc"].tolist()
-    validation = input_pipeline.evaluation_batches(config, run.labels, "validation", image_size=image_size).cache()
+    known: dict[str, npt.NDArray] = {}
+    if parts and not _computes_on_the_fly(config.model):
+        known = {split: likelihoods.of_split(run, split, parts) for split in ("train", "validation")}
+    validation = input_pipeline.evaluation_batches(
+        config, run.labels, "validation", image_size=image_size, likelihoods=known.get("validation")
+    ).cache()
     callback_list = [
         callbacks.EpochSeeds(train_config.seed),
         callbacks.Validation(validation, run.labels, loss),
@@ -156,6 +180,7 @@ def _train_stage(
             image_size=image_size,
             batch_size=train_config.batch_size,
             start_epoch=start_epoch,
+            likelihoods=known.get("train"),
         ),
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
@@ -167,6 +192,33 @@ def _train_stage(
     )
     checkpoints.save(end_file, model.weights, first_epoch + epochs)
     return model
+
+
+def _parts(run: run_directory.RunDirectory) -> tuple[FrozenPart, ...]:
+    """The parts of the run, as they were when it began."""
+    parts = parts_lib.load(run.config)
+    for then, now in zip(run.parts, parts, strict=True):
+        if then != now.info:
+            raise errors.CtcovError(
+                f"{then.name}: has changed since {run.path} began with it: put the run back that was there, "
+                "or train a new run over this one"
+            )
+    return parts
+
+
+def _trained_network(
+    run: run_directory.RunDirectory, config: ModelConfig, image_size: int, parts: Sequence[FrozenPart]
+) -> keras.Model:
+    """The network that training runs: without the frozen parts where their likelihoods are given to it."""
+    outputs = len(run.labels.outputs)
+    if isinstance(config, DeepCXRNetConfig) and not _computes_on_the_fly(config):
+        given = sum(len(part.info.likelihoods) for part in parts)
+        return deep_cxr_net.fusion(config, image_size, outputs, likelihoods=given)
+    return registry.build(config, image_size, outputs, parts)
+
+
+def _computes_on_the_fly(config: ModelConfig) -> bool:
+    return isinstance(config, DeepCXRNetConfig) and config.likelihoods == "on_the_fly" and config.parts != "none"
 
 
 def _initial_model(config: TrainConfig) -> keras.Model | None:
@@ -203,8 +255,10 @@ def _save_best(run: run_directory.RunDirectory) -> None:
         raise errors.CtcovError(
             f"{run.path}: interrupted before the first epoch of the last stage ended: go on with --resume {run.path}"
         )
-    config = registry.without_weights(run.config.model)
-    model = registry.build(config, run.config.preprocess.image_size, len(run.labels.outputs))
-    checkpoints.load(best, model.weights)
+    config, parts = registry.without_weights(run.config.model), _parts(run)
+    trained = _trained_network(run, config, run.config.preprocess.image_size, parts)
+    checkpoints.load(best, trained.weights)
+    model = registry.build(config, run.config.preprocess.image_size, len(run.labels.outputs), parts)
+    transfer.transfer_weights(trained, model)
     with files.atomic_path(run.model_file) as written:
         model.save(written)

@@ -1,0 +1,19 @@
+"""Part 1 of Deep-CXR-Net in small, for the demonstration and for tests, on synthetic radiographs.
+
+    python train.py cxr_part1_tiny
+"""
+
+import dataclasses
+
+from ctcov_tf.config import Config, DataConfig
+from ctcov_tf.configs import cxr_part2_tiny
+
+
+def get_config() -> Config:
+    """Settings of the demonstration."""
+    base = cxr_part2_tiny.get_config()
+    return dataclasses.replace(
+        base,
+        data=DataConfig(dataset="phantom/cxr", positive="pneumonia"),
+        model=dataclasses.replace(base.model, head="findings"),
+    )
