@@ -121,12 +121,6 @@ def tiny_fusion_config(tiny_config, tiny_parts):
     )
 
 
-@pytest.fixture(scope="session")
-def tiny_fusion_run(tiny_fusion_config, tmp_path_factory: pytest.TempPathFactory):
-    """Run directory of an untrained tiny Deep-CXR-Net."""
-    return untrained_run(tmp_path_factory.mktemp("runs") / "fusion", "deep_cxr_net_tiny", tiny_fusion_config)
-
-
 def untrained_run(path: pathlib.Path, preset: str, config):
     """Writes a run directory with random weights and a threshold of 0.5."""
     from ctcov_tf import files, input_pipeline, run_directory
