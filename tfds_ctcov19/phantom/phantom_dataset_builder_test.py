@@ -1,12 +1,12 @@
 import dataclasses
+import itertools
 import pathlib
 
 import numpy as np
 import pytest
-from sklearn import linear_model, model_selection, pipeline, preprocessing
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19.phantom import phantom_dataset_builder, scanner
+from tfds_ctcov19.phantom import findings, phantom_dataset_builder, scanner, testing, xray
 
 SIZES = (64, 112)
 
@@ -18,24 +18,19 @@ class PhantomTest(tfds.testing.DatasetBuilderTestCase):
     SPLITS = {"train": 60, "validation": 24, "test": 24}  # noqa: RUF012
 
 
+class RadiographTest(PhantomTest):
+    BUILDER_CONFIG_NAMES_TO_TEST = ["cxr_tiny"]  # noqa: RUF012
+
+
 @pytest.fixture(scope="module")
 def phantoms() -> list[scanner.Phantom]:
     """A hundred and twenty patients, three slices each."""
     return [scanner.scan(index, SIZES) for index in range(360)]
 
 
-def cross_validated_auc(features: np.ndarray, phantoms: list[scanner.Phantom], label: str) -> float:
-    """AUC of a logistic regression for one class against the rest, folds split by patient."""
-    model = pipeline.make_pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=1000))
-    scores = model_selection.cross_val_score(
-        model,
-        features,
-        [phantom.label == label for phantom in phantoms],
-        groups=[phantom.patient for phantom in phantoms],
-        cv=model_selection.StratifiedGroupKFold(5),
-        scoring="roc_auc",
-    )
-    return float(scores.mean())
+def tell(features: np.ndarray, phantoms: list[scanner.Phantom], label: str) -> float:
+    """AUC of a logistic regression for one class against the rest."""
+    return testing.cross_validated_auc(features, phantoms, [phantom.label == label for phantom in phantoms])
 
 
 def test_example_depends_on_its_number_alone():
@@ -74,11 +69,12 @@ def test_native_size_tells_nothing(phantoms):
     size = np.array([len(phantom.image) for phantom in phantoms], float)
     assert len(np.unique(size)) > 20
     for label in scanner.CLASSES:
-        assert 0.3 < cross_validated_auc(np.stack([size, size**2], axis=-1), phantoms, label) < 0.7
+        assert 0.3 < tell(np.stack([size, size**2], axis=-1), phantoms, label) < 0.7
 
 
-def test_file_facts_follow_from_size_alone():
-    builder = phantom_dataset_builder.Builder(config="shortcut")
+@pytest.mark.parametrize("config", ["shortcut", "cxr_covid"])
+def test_file_facts_follow_from_size_alone(config):
+    builder = phantom_dataset_builder.Builder(config=config)
     examples = [example for _, example in builder._generate_examples(range(24))]
     assert {(example["file_format"], example["mode"]) for example in examples} == {("PNG", "L")}
     by_size: dict[tuple[int, int], set[int]] = {}
@@ -87,13 +83,33 @@ def test_file_facts_follow_from_size_alone():
     assert all(len(lengths) == 1 for lengths in by_size.values())
 
 
+def test_radiographs_of_two_configs_or_splits_share_no_patient():
+    patients: list[int] = []
+    for config in (config for config in phantom_dataset_builder.Builder.BUILDER_CONFIGS if config.modality == "cxr"):
+        starts = np.concatenate([[0], np.cumsum(config.images)])
+        for start, stop in itertools.pairwise(starts):
+            of_split = {config.first_patient + xray.locate(index)[0] for index in range(start, stop)}
+            assert len(of_split) == (stop - start) * xray.PATIENTS // xray.IMAGES
+            patients.extend(of_split)
+        assert config.draw(0).patient == config.first_patient
+    assert len(set(patients)) == len(patients)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("cxr_covid", xray.CLASSES), ("cxr_pneumonia", xray.PNEUMONIA_CLASSES)])
+def test_findings_stand_beside_the_class_where_the_config_says(name, classes):
+    info = phantom_dataset_builder.Builder(config=name).info
+    assert tuple(info.features["label"].names) == classes
+    assert ("findings" in info.features) == ("findings" in info.metadata) == (name == "cxr_covid")
+    if name == "cxr_covid":
+        assert tuple(info.metadata["findings"]) == findings.FINDINGS
+        assert info.features["findings"].feature.names == ["negative", "positive", "uncertain", "unmentioned"]
+        assert info.features["findings"].shape == (6,)
+
+
 def test_intensity_statistics_do_not_solve_it(phantoms):
-    statistics = [
-        [image.mean(), image.std(), *np.percentile(image, (10, 25, 50, 75, 90))]
-        for image in (phantom.image.astype(float) for phantom in phantoms)
-    ]
+    statistics = testing.grey_statistics(phantoms)
     for label in scanner.CLASSES:
-        assert cross_validated_auc(np.array(statistics), phantoms, label) < 0.85
+        assert tell(statistics, phantoms, label) < 0.85
 
 
 def test_shortcut_mark_tells_the_class_and_changes_nothing_else():

@@ -27,6 +27,12 @@ class Radiograph(scanner.Phantom):
     findings: tuple[str, ...]
 
 
+def locate(index: int) -> tuple[int, int]:
+    """Returns the patient's number from the first of the part on, and the number of the radiograph of that patient."""
+    cycle, place = divmod(index, IMAGES)
+    return cycle * PATIENTS + min(place, PATIENTS - 1), max(0, place - PATIENTS + 1)
+
+
 def expose(
     index: int, sizes: tuple[int, int], *, classes: Sequence[str] = CLASSES, first_patient: int = 0
 ) -> Radiograph:
@@ -43,8 +49,7 @@ def expose(
     Returns:
       The image with its mask, label and findings.
     """
-    cycle, place = divmod(index, IMAGES)
-    order, number = cycle * PATIENTS + min(place, PATIENTS - 1), max(0, place - PATIENTS + 1)
+    order, number = locate(index)
     label, patient_number = classes[order % len(classes)], first_patient + order
     rng = np.random.default_rng((SEED, patient_number))
     size = int(rng.integers(sizes[0], sizes[1] + 1))
