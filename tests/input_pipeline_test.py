@@ -2,6 +2,7 @@ import dataclasses
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -228,3 +229,76 @@ def test_a_damaged_image_is_named_before_training(faulty, cache):
     labels = input_pipeline.labels_of(settings.data, "binary")
     with pytest.raises(errors.CtcovError, match="faulty, train: image train-1 cannot be decoded"):
         input_pipeline.training_batches(settings, labels, image_size=SIZE, batch_size=1)
+
+
+def findings_data(tiny_config, **changes):
+    return dataclasses.replace(tiny_config.data, dataset="phantom/cxr_tiny", positive="pneumonia", **changes)
+
+
+def test_findings_become_targets_by_policy(tiny_config):
+    table = pd.DataFrame({"finding_edema": [1, 0, -1, -2], "finding_pneumonia": [-2, -1, 0, 1]})
+    data = findings_data(tiny_config, findings=("edema", "pneumonia"))
+    masked = input_pipeline.finding_targets(table, data)
+    np.testing.assert_array_equal(masked, [[1, 0], [0, -1], [-1, 0], [0, 1]])
+    policy = dataclasses.replace(data, uncertain="ones", unmentioned="ignore")
+    np.testing.assert_array_equal(input_pipeline.finding_targets(table, policy), [[1, -1], [0, 1], [1, 0], [-1, 1]])
+    zeros = dataclasses.replace(data, uncertain="zeros")
+    np.testing.assert_array_equal(input_pipeline.finding_targets(table, zeros), [[1, 0], [0, 0], [0, 0], [0, 1]])
+
+
+def test_batches_carry_the_findings_of_their_images(tiny_config):
+    data = dataclasses.replace(findings_data(tiny_config), findings=("edema", "cardiomegaly"), positive="edema")
+    settings = dataclasses.replace(tiny_config, data=data)
+    labels = input_pipeline.labels_of(data, "findings")
+    batches = input_pipeline.evaluation_batches(settings, labels, "validation").as_numpy_iterator()
+    found = np.concatenate([targets for _, targets in batches])
+    expected = input_pipeline.finding_targets(input_pipeline.metadata(data, "validation"), data)
+    np.testing.assert_array_equal(found, expected)
+    assert {-1, 0, 1} == set(np.unique(found))
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        (
+            {"findings": ("edema", "gout"), "positive": "edema"},
+            "finding 'gout' is not in the dataset, which records at",
+        ),
+        ({"findings": ()}, "--findings is empty"),
+        ({"findings": ("edema",)}, "--positive pneumonia: is none of the findings: choose it from edema"),
+        ({"dataset": "phantom/tiny"}, "records no findings: choose"),
+    ],
+)
+def test_findings_that_cannot_be_learnt_are_refused(tiny_config, changes, fault):
+    data = dataclasses.replace(findings_data(tiny_config), **changes)
+    with pytest.raises(errors.CtcovError, match=fault):
+        input_pipeline.labels_of(data, "findings")
+
+
+def test_a_head_of_other_classes_is_refused(tiny_config):
+    with pytest.raises(errors.CtcovError, match="head two_class needs 2 classes, the dataset has covid19, other_p"):
+        input_pipeline.labels_of(tiny_config.data, "two_class")
+
+
+def test_findings_are_part_of_the_manifest(tiny_config):
+    data = findings_data(tiny_config)
+    manifest = input_pipeline.manifest(data)
+    table = input_pipeline.metadata(data, "train")
+    assert manifest["splits"]["train"]["by_finding"]["edema"] == int((table["finding_edema"] == 1).sum()) > 0
+    assert "by_finding" not in input_pipeline.manifest(tiny_config.data)["splits"]["train"]
+
+
+def test_likelihoods_stay_with_their_images(tiny_config):
+    labels = input_pipeline.labels_of(tiny_config.data, "binary")
+    images = len(input_pipeline.metadata(tiny_config.data, "train"))
+    number = np.arange(images, dtype=np.float32)
+    likelihoods = np.stack([number, number**2], axis=1)
+    still = dataclasses.replace(tiny_config, augment=config.AugmentConfig(rotation_degrees=0, translation=0))
+    plain = input_pipeline.evaluation_batches(still, labels, "train", image_size=32, batch_size=images)
+    in_order, targets = next(plain.as_numpy_iterator())
+    batches = input_pipeline.training_batches(still, labels, image_size=32, batch_size=12, likelihoods=likelihoods)
+    for (batch, given), target in batches.take(images // 12).as_numpy_iterator():
+        places = given[:, 0].astype(int)
+        np.testing.assert_array_equal(given[:, 1], given[:, 0] ** 2)
+        np.testing.assert_allclose(batch, in_order[places], atol=1e-5)
+        np.testing.assert_array_equal(target, targets[places])

@@ -5,7 +5,7 @@ from sklearn import metrics
 import tensorflow as tf
 
 from ctcov_tf.model_info import Labels
-from ctcov_tf.training import callbacks, checkpoints
+from ctcov_tf.training import callbacks, checkpoints, optimization
 
 
 def small_model():
@@ -28,6 +28,25 @@ def test_validation_adds_loss_and_exact_auc():
     logits = model.predict(x, verbose=0)
     assert logs["val_auc"] == pytest.approx(metrics.roc_auc_score(y, logits))
     assert logs["val_loss"] == pytest.approx(float(loss(y, logits)), rel=1e-5)
+
+
+def test_findings_are_judged_by_the_mean_over_those_that_can_be():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 4)).astype("float32"), rng.integers(0, 2, (20, 3)).astype("float32")
+    y[:7, 0], y[:, 2] = -1, 1
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile("adam", "mse")
+    labels = Labels(("edema", "pneumonia", "atelectasis"), "pneumonia", "findings")
+    callback = callbacks.Validation(
+        tf.data.Dataset.from_tensor_slices((x, y)).batch(8), labels, optimization.MaskedBinaryLoss()
+    )
+    callback.set_model(model)
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    logits = model.predict(x, verbose=0)
+    expected = [metrics.roc_auc_score(y[7:, 0], logits[7:, 0]), metrics.roc_auc_score(y[:, 1], logits[:, 1])]
+    assert logs["val_auc"] == pytest.approx(np.mean(expected))
 
 
 def test_best_weights_are_kept(tmp_path):

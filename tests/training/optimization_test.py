@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from ctcov_tf.config import TrainConfig
 from ctcov_tf.model_info import Labels
@@ -84,3 +85,29 @@ def test_cross_entropy_is_the_papers():
     assert float(optimization.make_loss(TrainConfig(), BINARY)(np.array([[1.0], [0.0]]), logits)) == pytest.approx(
         expected, rel=1e-5
     )
+
+
+FINDINGS = Labels(("edema", "pneumonia"), "pneumonia", "findings")
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_findings_that_are_known_are_judged_each_for_itself(loss, smoothing):
+    rng = np.random.default_rng(0)
+    logits, target = rng.normal(size=(5, 2)).astype("float32"), rng.integers(0, 2, (5, 2)).astype("float32")
+    settings = TrainConfig(loss=loss, label_smoothing=smoothing)
+    found = optimization.make_loss(settings, FINDINGS)(target, logits)
+    alone = optimization.make_loss(settings, BINARY)
+    assert float(found) == pytest.approx(np.mean([alone(target[:, [i]], logits[:, [i]]) for i in range(2)]), rel=1e-5)
+
+
+def test_masked_findings_count_nothing():
+    loss = optimization.make_loss(TrainConfig(), FINDINGS)
+    target, logits = np.array([[1, -1], [-1, -1]], "float32"), np.array([[0.3, 9.0], [-9.0, 5.0]], "float32")
+    assert float(loss(target, logits)) == pytest.approx(np.log1p(np.exp(-0.3)) / 4, rel=1e-5)
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(logits)
+        value = loss(target, variable)
+    gradient = tape.gradient(value, variable).numpy()
+    assert gradient[0, 0] < 0
+    assert not gradient.ravel()[1:].any()
