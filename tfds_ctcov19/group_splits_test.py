@@ -19,7 +19,7 @@ def record(number: int, label: str, group: str) -> Record:
 def records() -> list[Record]:
     """Three patients of four have one image, the fourth three; every tenth group has both classes."""
     rng = np.random.default_rng(0)
-    images = []
+    images: list[Record] = []
     for group in range(200):
         label = "covid19" if group % 2 else "normal"
         for k in range(rng.choice([1, 1, 1, 3])):
