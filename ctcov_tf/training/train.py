@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
-import importlib.metadata
 import pathlib
-import platform
 import shutil
 import sys
 
@@ -14,14 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
-from ctcov_tf import __version__, errors, files, input_pipeline, run_directory
+from ctcov_tf import errors, files, input_pipeline, run_directory
 from ctcov_tf.config import Config, DeepCXRNetConfig, ModelConfig, TrainConfig
 from ctcov_tf.models import deep_cxr_net, registry, transfer
 from ctcov_tf.models.deep_cxr_net import FrozenPart
-from ctcov_tf.training import callbacks, checkpoints, likelihoods, optimization, precision
+from ctcov_tf.training import callbacks, checkpoints, likelihoods, optimization, precision, versions
 from ctcov_tf.training import parts as parts_lib
 
-_RECORDED_PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "numpy", "opencv-python-headless", "scikit-learn")
 _BEST = "best.npz"
 
 
@@ -52,11 +49,7 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
         config=config,
         labels=input_pipeline.labels_of(config.data, config.model.head),
         manifest=input_pipeline.manifest(config.data),
-        versions={
-            "ctcov": __version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _RECORDED_PACKAGES},
-        },
+        versions=versions.versions(),
         parts=tuple(part.info for part in parts_lib.load(config)),
     )
     run.save()
