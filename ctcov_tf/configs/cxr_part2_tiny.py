@@ -18,5 +18,5 @@ def get_config() -> Config:
         preprocess=PreprocessConfig(image_size=80),
         augment=AugmentConfig(),
         model=dataclasses.replace(base.model, head="two_class"),
-        train=dataclasses.replace(base.train, epochs=10),
+        train=dataclasses.replace(base.train, epochs=12),
     )

@@ -30,4 +30,5 @@ def get_config() -> Config:
             part1="runs/cxr_part1_tiny",
             part2="runs/cxr_part2_tiny",
         ),
+        train=dataclasses.replace(base.train, epochs=16),
     )
