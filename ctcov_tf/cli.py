@@ -11,6 +11,7 @@ app = tyro.extras.SubcommandApp()
 
 Run = Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
 Model = Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
+Preset = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PRESET")]
 Images = Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
 
 
@@ -71,6 +72,52 @@ def predict(model: Model, images: Images, /, json: bool = False, heatmap: pathli
     if model.is_dir():
         tensorflow_log.load_quietly()
     return predict_lib.predict_command(model, images, as_json=json, heatmap=heatmap)
+
+
+@app.command
+def ablate(
+    preset: Preset,
+    /,
+    out: pathlib.Path,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    part1: str | None = None,
+    part2: str | None = None,
+    epochs: int | None = None,
+    image_size: int | None = None,
+    seed: int | None = None,
+    parts: tuple[Literal["none", "part1", "part2", "both"], ...] = ("none", "part1", "part2", "both"),
+) -> int:
+    """Trains a fusion without its frozen parts, with either and with both, and compares them in one table.
+
+    Whatever is finished in OUT is not done again, so that an interrupted ablation goes on with the same command.
+
+    Args:
+        preset: A preset that fuses frozen parts, such as deep_cxr_net; what is not given is its value.
+        out: Folder for the runs and the comparison (ablation.md, ablation.json, ablation.png).
+        dataset: TFDS name of the dataset.
+        data_dir: Where tfds build --data_dir put it.
+        part1: Run directory of part 1.
+        part2: Run directory of part 2.
+        epochs: Passes over the training images.
+        image_size: Side of the square image that the networks see, pixels.
+        seed: Seed of weights, order and augmentation.
+        parts: Arms; the first is the one that the others are held against.
+    """
+    tensorflow_log.load_quietly()
+    from ctcov_tf import ablation
+    from ctcov_tf.evaluation import comparison_page
+
+    config = ablation.settings(
+        preset,
+        data={"dataset": dataset, "data_dir": data_dir},
+        preprocess={"image_size": image_size},
+        model={"part1": part1, "part2": part2},
+        train={"epochs": epochs, "seed": seed},
+    )
+    print(comparison_page.as_text(ablation.ablate(preset, config, out, parts=parts)))
+    print(f"page: {out / 'ablation.md'}")
+    return 0
 
 
 def _check_named(images: tuple[pathlib.Path, ...]) -> None:

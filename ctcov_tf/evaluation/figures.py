@@ -21,7 +21,7 @@ COLOURS = {"validation": "#56B4E9", "test": "#0072B2", "train": "#009E73", "meta
 INK, QUIET = "#222222", "#767676"
 DPI = 160
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 9,
     "font.family": "DejaVu Sans",
     "axes.titlesize": 10,
@@ -107,8 +107,8 @@ def confusion(matrix: npt.ArrayLike, class_names: Sequence[str], title: str) -> 
     """
     counts = np.asarray(matrix)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with mpl.rc_context({**_STYLE, "axes.grid": False}):
-        figure = _figure(4.4, 3.9)
+    with mpl.rc_context({**STYLE, "axes.grid": False}):
+        figure = new_figure(4.4, 3.9)
         axes = figure.add_subplot()
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         names = [name.replace("_", " ") for name in class_names]
@@ -138,8 +138,8 @@ def history(epochs: pd.DataFrame) -> Figure:
         "AUC": {"auc": "train", "val_auc": "validation"},
         "Learning rate": {"learning_rate": "train"},
     }
-    with mpl.rc_context(_STYLE):
-        figure = _figure(9.6, 2.9)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(9.6, 2.9)
         number = epochs["epoch"].to_numpy() + 1
         for axes, (title, columns) in zip(figure.subplots(1, 3), panels.items(), strict=True):
             drawn = {column: part for column, part in columns.items() if column in epochs}
@@ -192,22 +192,23 @@ def _operating_point(axes: Axes, name: str, point: tuple[float, float]) -> None:
 
 
 def _square(title: str, xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
-    with mpl.rc_context(_STYLE):
-        figure = _figure(4.4, 4.4)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(4.4, 4.4)
         axes = figure.add_subplot()
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set_aspect("equal")
     return figure, axes
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure with the notice, of `width` and `height` inches; draw in it under `STYLE`."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.supxlabel(RESEARCH_USE, fontsize=7, color=QUIET, x=0.99, ha="right")
     return figure
 
 
 def _legend(figure: Figure, axes: Axes, place: Literal["lower left", "lower right"]) -> Figure:
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc=place)
         else:

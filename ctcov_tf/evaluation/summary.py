@@ -15,20 +15,21 @@ def summarise(predictions: pd.DataFrame, cut: float, labels: Labels | None = Non
     """All numbers of one classifier on one part.
 
     Args:
-      predictions: `target`, 0 or 1, `probability` and `group_id` of each image; where the classes exclude each
-        other also `label` and `p_<output>`.
+      predictions: `target`, 0 or 1, `probability` and `group_id` of each image; of more than two exclusive classes
+        also `label` and `p_<output>`.
       cut: threshold of the decision.
       labels: of the network; None for a binary classifier without.
 
     Returns:
       Counts of `images`, `groups` and `positives`; `metrics`: `value`, `low` and `high` by name, None where
-      undefined; `confusion`; `threshold`; `one_class_replicates`; `classes`: metrics over the classes, or None.
+      undefined; `confusion`; `threshold`; `one_class_replicates`; `classes`: metrics over more than
+      two classes, or None.
     """
     target, probability, groups = (predictions[name].to_numpy() for name in ("target", "probability", "group_id"))
     values = metrics_lib.binary_metrics(target, probability, cut)
     found = intervals.bootstrap(target, probability, groups, cut, seed=SEED)
     classes = None
-    if labels and labels.exclusive:
+    if labels and labels.exclusive and len(labels.outputs) > 2:
         outputs = predictions[[f"p_{name}" for name in labels.outputs]]
         classes = metrics_lib.class_metrics(predictions["label"], outputs, labels.outputs)
     return {

@@ -79,6 +79,69 @@ def test_says_what_is_unusual(metrics):
         assert phrase not in quiet
 
 
+def test_shared_patients_are_a_warning_not_a_remark(metrics):
+    assert not remarks.warnings(metrics)
+    metrics["splits"]["test"] |= {"groups_in_train": 7, "images_in_train": 31}
+    (warning,) = remarks.warnings(metrics)
+    assert warning.startswith("Patients stand in train and in test: 7 of the 60 groups of the test part, with 31 of")
+    assert "stand in train" not in said(metrics)
+
+
+def test_shared_patients_that_are_declared_and_cannot_be_counted(metrics):
+    metrics["shares_groups"] = "patients have no id"
+    assert remarks.warnings(metrics) == ["Patients may stand in several parts of this dataset: patients have no id"]
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "verdict"),
+    [
+        ("covid_ct/conflicts_dropped:1.0.0", "part 1 was trained on the same dataset"),
+        ("covid_ct/as_released:1.0.0", "part 1 was trained on another form of the dataset"),
+        ("chexpert:3.1.0", None),
+    ],
+)
+def test_says_what_the_parts_were_trained_on(metrics, trained_on, verdict):
+    metrics["parts"] = [{"name": "part1", "preset": "cxr_part1", "trained_on": trained_on}]
+    assert ("frozen part" in said(metrics)) == bool(verdict)
+    assert (verdict or "") in said(metrics)
+
+
+def alone(value, low, high, **positives):
+    counts = {name: {"images": 50, "positives": of} for name, of in positives.items()}
+    return {"test": {"sources": counts, "auc": {"value": value, "low": low, "high": high}}}
+
+
+def test_sources_of_one_class_each_tell_the_class(metrics):
+    metrics["source_alone"] = alone(1.0, 1.0, 1.0, papers=50, atlas=0, archive=0)
+    assert "Every source of the test part holds positive images only or negative ones only" in said(metrics)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "verdict"),
+    [(0.9, 0.8, "could rest on the source alone"), (0.65, 0.6, "may be the source"), (0.55, 0.4, None)],
+)
+def test_judges_what_the_source_alone_gives(metrics, value, low, verdict):
+    metrics["source_alone"] = alone(value, low, 0.95, here=40, there=1)
+    assert ("The source of an image alone" in said(metrics)) == bool(verdict)
+    assert (verdict or "") in said(metrics)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.3, -0.1, "clearly worse than on the whole"), (0.1, 0.2, "clearly better"), (-0.1, 0.1, "within chance")],
+)
+def test_judges_the_same_source(metrics, low, high, verdict):
+    metrics["source_alone"] = alone(0.55, 0.4, 0.7, here=40, there=1)
+    names = ["here", "there", "a", "b", "c", "d"]
+    metrics["same_source"] = {
+        "test": part(0.6, 0.5, 0.7, images=60, sources=names, auc_difference={"value": 0.1, "low": low, "high": high})
+    }
+    text = said(metrics)
+    assert "20 of the 60 negative images of the test part come from a source that also holds positive ones" in text
+    assert "(here, there, a, b and 2 more)" in text
+    assert verdict in text
+
+
 @pytest.mark.parametrize(
     ("test", "verdict"),
     [(part(0.6, 0.55, 0.65), "clearly worse"), (part(0.97, 0.95, 0.99), "clearly better"), (part(0.8, 0.7, 0.9), None)],

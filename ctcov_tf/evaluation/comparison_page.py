@@ -1,0 +1,110 @@
+"""A comparison for readers: a table for the terminal and a Markdown page."""
+
+from typing import Any
+
+from ctcov_tf import RESEARCH_USE
+from ctcov_tf.evaluation import tables
+from ctcov_tf.evaluation.report import METRIC_TITLES
+
+NAMES = ("precision", "recall", "f1", "auc", "accuracy")  # Table VI's order
+DASH = "–"
+
+
+def as_text(comparison: dict[str, Any]) -> str:
+    """A plain table, one column an arm, with warnings above and remarks below.
+
+    Args:
+      comparison: what `comparison.compare` gave.
+    """
+    heading, *body = _rows(comparison)
+    columns = zip(heading, *body, strict=True)
+    return "\n".join(
+        [
+            *(f"WARNING: {warning}" for warning in comparison["warnings"]),
+            f"{comparison['dataset']}, {_on_part(comparison)}",
+            "",
+            tables.aligned(list(columns)),
+            "",
+            "brackets: 95 % interval over groups",
+            *(f"- {remark}" for remark in comparison["remarks"]),
+            RESEARCH_USE,
+        ]
+    )
+
+
+def as_markdown(comparison: dict[str, Any], title: str, picture: str) -> str:
+    """A page: notice, warnings, one table with a row an arm, picture, remarks.
+
+    Args:
+      comparison: what `comparison.compare` gave.
+      title: of the page.
+      picture: file name of the forest plot, beside the page.
+    """
+    bootstrap = comparison["bootstrap"]
+    same = next((arm["same_source"] for arm in comparison["arms"].values() if arm["same_source"]), None)
+    within = (
+        f"Same source: only the {same['images']} images ({same['positives']} positive) whose source also holds "
+        f"positive ones ({', '.join(same['sources'])}). "
+        if same
+        else ""
+    )
+    return "\n".join(
+        [
+            f"# {title}",
+            "",
+            f"**{RESEARCH_USE}**",
+            "",
+            *(line for warning in comparison["warnings"] for line in (f"> **Warning.** {warning}", "")),
+            f"{comparison['dataset']}, {_on_part(comparison)}.",
+            "",
+            tables.markdown(_rows(comparison)),
+            "",
+            f"Brackets: 95 % intervals, percentile bootstrap over groups (patients), {bootstrap['replicates']} "
+            f"replicates, seed {bootstrap['seed']}, each run's threshold as chosen on validation. {within}Difference: "
+            f"to {comparison['reference']}, on the same images and the same replicates. Training: wall clock, with "
+            "the likelihoods of the frozen parts, without their own training.",
+            "",
+            f"![AUC of each arm with its interval]({picture})",
+            "",
+            *(f"- {remark}" for remark in comparison["remarks"]),
+            "",
+        ]
+    )
+
+
+def _on_part(comparison: dict[str, Any]) -> str:
+    arm = next(iter(comparison["arms"].values()))
+    return (
+        f"positive {comparison['positive']}, {comparison['split']} part: {arm['images']} images of {arm['groups']} "
+        f"groups, {arm['positives']} positive"
+    )
+
+
+def _rows(comparison: dict[str, Any]) -> list[list[str]]:
+    """The heading, then one row an arm."""
+    arms = comparison["arms"]
+    with_sources = any(arm["same_source"] for arm in arms.values())
+    titles = [METRIC_TITLES[name] for name in NAMES]
+    sources = ["same-source AUC", "its difference"] if with_sources else []
+    rows = [["", *titles, "difference of AUC", *sources, "validation AUC", "training"]]
+    for name, arm in arms.items():
+        row = [
+            name,
+            *(tables.number(arm["metrics"][metric]) for metric in NAMES),
+            _number(arm["auc_difference"], "+.3f"),
+        ]
+        if with_sources:
+            same = arm["same_source"]
+            row += [_number(same and same["metrics"]["auc"]), _number(arm["same_source_auc_difference"], "+.3f")]
+        rows.append([*row, _number(arm["validation_auc"]), _duration(arm["seconds"])])
+    return rows
+
+
+def _number(metric: dict[str, float | None] | None, form: str = ".3f") -> str:
+    return tables.number(metric, form) if metric else DASH
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return DASH
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
