@@ -21,18 +21,14 @@ import numpy as np
 import tensorflow as tf
 import tyro
 
+from benchmarks import frozen_parts
 from ctcov_tf import config as config_lib
 from ctcov_tf import configs, files
-from ctcov_tf.model_info import Labels, PartInfo
 from ctcov_tf.models import deep_cxr_net, registry
 
 BATCH_SIZE = 16
 GOAL = 2.5
 WARM_UP_STEPS = 2  # the first one traces the graph
-LABELS = (
-    Labels(config_lib.FINDINGS, "pneumonia", "findings"),
-    Labels(("pneumonia", "normal"), "pneumonia", "two_class"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +82,8 @@ def measure(preset: str, image_size: int, steps: int) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     images = rng.normal(size=(BATCH_SIZE, image_size, image_size, 3)).astype("float32")
     targets = (np.arange(BATCH_SIZE)[:, None] % 2).astype("float32")
-    parts = [_part(f"part{number}", labels, config, image_size) for number, labels in enumerate(LABELS, start=1)]
-    given = sum(len(labels.outputs) for labels in LABELS)
+    parts = frozen_parts.random_parts(config, image_size)
+    given = sum(len(part.info.likelihoods) for part in parts)
     likelihoods = rng.uniform(size=(BATCH_SIZE, given)).astype("float32")
     whole = registry.build(config, image_size, 1, parts)
     answer = tf.function(keras.Model(whole.input, [whole.get_layer(part.info.name).output for part in parts]))
@@ -135,12 +131,6 @@ def table(results: list[dict[str, Any]]) -> str:
                 f"{'once' if ratio is None else f'{ratio:.2f}':>20}"
             )
     return "\n".join(lines)
-
-
-def _part(name: str, labels: Labels, config: config_lib.DeepCXRNetConfig, image_size: int) -> deep_cxr_net.FrozenPart:
-    shared = {field.name: getattr(config, field.name) for field in dataclasses.fields(config_lib.PyramidNetConfig)}
-    network = registry.build(config_lib.DeepCTNetConfig(**shared, head=labels.head), image_size, len(labels.outputs))
-    return deep_cxr_net.FrozenPart(PartInfo(name, "random weights", labels, "nothing", ""), network)
 
 
 def _timed(step: Any) -> float:

@@ -5,6 +5,7 @@ import tempfile
 
 import keras
 
+from benchmarks import frozen_parts
 from ctcov_tf import config, configs
 from ctcov_tf.models import registry, summary
 
@@ -15,7 +16,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in configs.names():
             keras.backend.clear_session()
-            model = registry.build(registry.without_weights(configs.load(name).model), config.IMAGE_SIZE, outputs=1)
+            network = registry.without_weights(configs.load(name).model)
+            outputs = {"findings": len(config.FINDINGS), "two_class": 2}.get(network.head, 1)
+            parts = frozen_parts.random_parts(network, config.IMAGE_SIZE)
+            model = registry.build(network, config.IMAGE_SIZE, outputs, parts)
             path = pathlib.Path(folder) / f"{name}.keras"
             model.save(path)
             counts = summary.describe(model)
