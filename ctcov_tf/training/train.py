@@ -83,6 +83,8 @@ def train(run: run_directory.RunDirectory) -> bool:
       CtcovError: the configuration cannot be trained here, or was interrupted before the first epoch
         of the last stage ended.
     """
+    if run.model_file.is_file() and not run.checkpoints.exists():
+        return True  # trained to its end, and stopped before its threshold was chosen
     config = run.config
     keras.utils.set_random_seed(config.train.seed)
     if config.train.deterministic:

@@ -1,11 +1,12 @@
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from ctcov_tf import errors
+from ctcov_tf import errors, run_directory
 from ctcov_tf.config import DeepCTNetConfig, SmallCNNConfig
 from ctcov_tf.models import backbone_weights
 from ctcov_tf.training import callbacks, train
@@ -121,3 +122,13 @@ def test_class_weights_balance(tiny_run):
     manifest["splits"]["train"]["by_class"] = by_class
     weights = train._class_weights(dataclasses.replace(tiny_run, manifest=manifest))
     assert weights[1] * 10 == pytest.approx(weights[0] * 90)
+
+
+def test_a_run_that_lacks_its_threshold_alone_is_not_trained_again(tiny_run, tmp_path, monkeypatch):
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    run = run_directory.load(tmp_path / "run")
+    run.calibration_file.unlink()
+    monkeypatch.setattr(train, "_train_stage", lambda *_: pytest.fail("trained again"))
+    before = run.model_file.read_bytes()
+    assert train.train(run)
+    assert run.model_file.read_bytes() == before
