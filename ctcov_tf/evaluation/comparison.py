@@ -88,12 +88,12 @@ def _check_comparable(runs: dict[str, RunDirectory]) -> None:
     (first, reference), *others = runs.items()
     for name, run in others:
         for what, ours, theirs in (
-            ("images", run.manifest["sha256"], reference.manifest["sha256"]),
-            ("positive class", run.labels.positive, reference.labels.positive),
+            ("other images", run.manifest["sha256"], reference.manifest["sha256"]),
+            ("another positive class", run.labels.positive, reference.labels.positive),
         ):
             if ours != theirs:
                 raise errors.CtcovError(
-                    f"comparison: {name} at {run.path} has another {what} than {first}: compare runs of one dataset"
+                    f"comparison: {name} at {run.path} was judged by {what} than {first}: compare runs of one dataset"
                 )
 
 
@@ -120,8 +120,8 @@ def _remarks(comparison: dict[str, Any]) -> list[str]:
     ]
     if len(arms) > 1:
         found.append(
-            "One training each: the intervals cover the draw of patients, not another seed, which alone may change "
-            "an AUC by as much as the differences seen here."
+            "One training each: the intervals cover the draw of patients and not another seed, which may change an AUC "
+            "as well."
         )
     return found
 

@@ -31,7 +31,7 @@ def forest(comparison: dict[str, Any]) -> Figure:
                 _point(axes, row + 0.2, arm["same_source"]["metrics"]["auc"], SAME_SOURCE, "D", "same source only")
         axes.set_yticks(range(len(arms)), list(arms))
         axes.set_ylim(len(arms) - 0.5, -0.5)
-        axes.set_xlim(right=1.0)
+        axes.set_xlim(max(0.0, axes.get_xlim()[0]), 1.0)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
         axes.set(title=f"AUC on the {split} part, 95 % interval over groups", xlabel="AUC")
