@@ -10,7 +10,7 @@ def ctcov(run_command, *arguments):
 def test_help_names_every_command_and_the_notice(run_command):
     answer = ctcov(run_command, "--help")
     assert answer.returncode == 0
-    for command in ("evaluate", "explain", "predict"):
+    for command in ("evaluate", "explain", "predict", "ablate"):
         assert command in answer.stdout
     assert RESEARCH_USE in answer.stdout
 
@@ -31,6 +31,8 @@ def test_light_modules_do_not_import_tensorflow(run_command, statement):
         (("evaluate", "nowhere"), "error: nowhere: no such run directory"),
         (("explain", "nowhere", "a.png"), "error: nowhere: no such run directory"),
         (("predict", "nowhere", "a.png"), "error: nowhere"),
+        (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),
+        (("ablate", "small_cnn", "--out", "out"), "error: small_cnn: is no fusion"),
     ],
 )
 def test_missing_model_is_one_line(run_command, arguments, line):

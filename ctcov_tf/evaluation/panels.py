@@ -21,10 +21,11 @@ def draw(images: Sequence[npt.NDArray], captions: Sequence[str], footer: str) ->
     Args:
       images: uint8 (h, w) or (h, w, 3) RGB of any size; each is fitted into a square, its shape kept.
       captions: one an image.
-      footer: first line below the panels.
+      footer: lines below the panels.
     """
     width = len(images) * (SIDE + GAP) + GAP
-    sheet = Image.new("RGB", (width, GAP + SIDE + 3 * LINE + GAP), BACKGROUND)
+    lines = footer.split("\n")
+    sheet = Image.new("RGB", (width, GAP + SIDE + (2 + len(lines)) * LINE + GAP), BACKGROUND)
     drawing = ImageDraw.Draw(sheet)
     small, normal = ImageFont.load_default(15), ImageFont.load_default(18)
     for index, (image, caption) in enumerate(zip(images, captions, strict=True)):
@@ -32,8 +33,9 @@ def draw(images: Sequence[npt.NDArray], captions: Sequence[str], footer: str) ->
         left = GAP + index * (SIDE + GAP)
         sheet.paste(fitted, (left + (SIDE - fitted.width) // 2, GAP + (SIDE - fitted.height) // 2))
         drawing.text((left, GAP + SIDE + 4), caption, fill=QUIET, font=small)
-    drawing.text((GAP, GAP + SIDE + LINE + 4), footer, fill=INK, font=normal)
-    drawing.text((GAP, GAP + SIDE + 2 * LINE + 4), RESEARCH_USE, fill=QUIET, font=small)
+    for number, line in enumerate(lines, start=1):
+        drawing.text((GAP, GAP + SIDE + number * LINE + 4), line, fill=INK, font=normal)
+    drawing.text((GAP, GAP + SIDE + (1 + len(lines)) * LINE + 4), RESEARCH_USE, fill=QUIET, font=small)
     return sheet
 
 

@@ -18,7 +18,7 @@ def warnings(metrics: dict[str, Any]) -> list[str]:
             found.append(
                 f"Patients stand in train and in {split}: {part['groups_in_train']} of the {part['groups']} groups of "
                 f"the {split} part, with {part['images_in_train']} of its {part['images']} images, also stand in "
-                "train. Its numbers rest on patients that the model knows; on new patients it does worse."
+                "train. Its numbers rest on patients that the model knows: expect less on new ones."
             )
     if metrics["shares_groups"] and not found:
         found.append(f"Patients may stand in several parts of this dataset: {metrics['shares_groups']}")

@@ -25,6 +25,11 @@ def test_notice_is_drawn_and_stored(tmp_path):
     assert last_line.max() > 100
 
 
+def test_a_footer_of_two_lines_has_room():
+    one, two = (panels.draw([np.zeros((9, 9), np.uint8)], [""], footer).height for footer in ("a", "a\nb"))
+    assert two == one + panels.LINE
+
+
 def test_one_pixel_and_thin_images_are_drawn():
     for shape in ((1, 1), (1, 900), (900, 1, 3)):
         panels.draw([np.zeros(shape, np.uint8)], ["x"], "y")
