@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import tyro
 
 from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
+from ctcov_tf.config import FINDINGS
 
 app = tyro.extras.SubcommandApp()
 
@@ -120,6 +121,33 @@ def ablate(
     return 0
 
 
+@app.command(name="import-torchxrayvision")
+def import_torchxrayvision(
+    file: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")],
+    /,
+    run_dir: pathlib.Path,
+    findings: tuple[str, ...] = FINDINGS,
+    positive: str = "pneumonia",
+) -> int:
+    """Makes a run directory, part 1 of Deep-CXR-Net, from weights that TorchXRayVision trained.
+
+    Args:
+        file: State dict of a TorchXRayVision DenseNet, saved by PyTorch.
+        run_dir: Folder to make for the run.
+        findings: What the network answers, of what the weights were trained to find.
+        positive: The finding that binary metrics call positive.
+    """
+    tensorflow_log.load_quietly()
+    from ctcov_tf.training import import_command
+
+    run = import_command.import_weights(file, run_dir, findings, positive)
+    size = run.config.preprocess.image_size
+    print(f"run directory {run.path}: {', '.join(run.labels.outputs)}")
+    print(f"next: train part 2 and the fusion with --image-size {size} --no-equalise --no-blur --no-standardise")
+    print(RESEARCH_USE)
+    return 0
+
+
 def _check_named(images: tuple[pathlib.Path, ...]) -> None:
     if not images:
         raise errors.CtcovError("no image named: add one or more image files to the command")
@@ -128,4 +156,4 @@ def _check_named(images: tuple[pathlib.Path, ...]) -> None:
 @errors.exit_cleanly
 def main() -> int | None:
     """Entry point of the console script."""
-    return app.cli(prog="ctcov", description=f"COVID-19 screening of chest CT images. {RESEARCH_USE}")
+    return app.cli(prog="ctcov", description=f"COVID-19 screening of chest CT images and radiographs. {RESEARCH_USE}")

@@ -10,7 +10,7 @@ def ctcov(run_command, *arguments):
 def test_help_names_every_command_and_the_notice(run_command):
     answer = ctcov(run_command, "--help")
     assert answer.returncode == 0
-    for command in ("evaluate", "explain", "predict", "ablate"):
+    for command in ("evaluate", "explain", "predict", "ablate", "import-torchxrayvision"):
         assert command in answer.stdout
     assert RESEARCH_USE in answer.stdout
 
@@ -32,6 +32,7 @@ def test_light_modules_do_not_import_tensorflow(run_command, statement):
         (("explain", "nowhere", "a.png"), "error: nowhere: no such run directory"),
         (("predict", "nowhere", "a.png"), "error: nowhere"),
         (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),
+        (("import-torchxrayvision", "nowhere.pt", "--run-dir", "run"), "error: nowhere.pt: no such file"),
         (("ablate", "small_cnn", "--out", "out"), "error: small_cnn: is no fusion"),
     ],
 )
