@@ -1,52 +1,62 @@
-"""Grad-CAM (arXiv 1610.02391) as graph code: where the evidence for the positive class lies."""
+"""Grad-CAM (arXiv 1610.02391) as graph code: where the evidence for an answer lies."""
+
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from ctcov_tf import errors
-from ctcov_tf.model_info import Labels
+from ctcov_tf.model_info import Labels, PartInfo
 from ctcov_tf.models import scores
 
 
 class GradCam:
-    """Probabilities and heat maps of the positive class, in one pass forward and one back.
+    """Probabilities and heat maps, in one pass forward and one back.
 
-    Each channel of a feature map is weighted by the spatial mean of the gradient of the positive class's
-    logit; the heat map is the positive part of their sum. Works eagerly, in a `tf.function` and in the
+    Each channel of a feature map is weighted by the spatial mean of a logit's gradient; the heat map is the
+    positive part of their sum. The logit is that of the positive class; for the head `findings` it is that of
+    each image's likeliest finding (`scores.explained_output`). Works eagerly, in a `tf.function` and in the
     endpoint of a SavedModel that holds the model.
 
     Attributes:
       layer: name of the layer whose output is weighted.
+      labels: what the logits mean.
+      outputs: symbolic tensors of the model: the feature map and the logits.
     """
 
-    def __init__(self, model: keras.Model, labels: Labels, layer: str | None = None):
+    def __init__(self, model: keras.Model, labels: Labels, layer: str | None = None, part: str | None = None):
         """Prepares the pass.
 
         Args:
           model: functional model of one flat graph, from pre-processed images to logits.
-          labels: what the logits mean.
-          layer: name of a layer with an output of shape (batch, height, width, channels). If not given,
-            the last rectified one: Grad-CAM weighs channels as evidence, which needs maps of one sign.
-            Behind pyramid attention and batch norm maps have both, and hit planted lesions no more
-            often than chance.
+          labels: what the logits mean; those of the part if `part` is given.
+          layer: name of a layer with an output of shape (batch, height, width, channels). If not given, the
+            last rectified one, of Deep-CXR-Net that of part 3: Grad-CAM weighs channels as evidence, which
+            needs maps of one sign. Behind pyramid attention and batch norm maps have both, and hit planted
+            lesions no more often than chance.
+          part: name of a frozen part of Deep-CXR-Net, to explain its own logits by its own maps.
 
         Raises:
-          CtcovError: the model has no such layer.
+          CtcovError: the model has no such part or layer.
         """
-        maps = [one.name for one in model.layers if _is_map(one)]
-        if not maps:
+        if part and f"{part}_logits" not in [one.name for one in model.layers]:
+            raise errors.CtcovError(f"model {model.name}: holds no {part}: explain a Deep-CXR-Net that fuses it")
+        owned = [one for one in model.layers if _is_map(one) and _part_of(one) == part]
+        if not owned:
             raise errors.CtcovError(
                 f"model {model.name}: has no feature map to explain: choose a convolutional network"
             )
-        rectified = [name for name in maps if _is_rectified(model.get_layer(name))]
-        self.layer = layer or (rectified or maps)[-1]
+        rectified = [one for one in owned if _is_rectified(one)]
+        self.layer = layer or (rectified or owned)[-1].name
+        maps = [one.name for one in model.layers if _is_map(one)]
         if self.layer not in maps:
             raise errors.CtcovError(
                 f"layer {self.layer!r} of {model.name}: gives no feature map: choose one such as {', '.join(maps[-5:])}"
             )
-        self._labels = labels
-        self._logit = labels.positive_output
-        self._model = keras.Model(model.input, [model.get_layer(self.layer).output, model.output])
+        logits = model.get_layer(f"{part}_logits").output if part else model.output
+        self.labels = labels
+        self.outputs = [model.get_layer(self.layer).output, logits]
+        self._model = keras.Model(model.input, self.outputs)
 
     def __call__(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Explains a batch.
@@ -56,18 +66,79 @@ class GradCam:
 
         Returns:
           Probabilities (batch, outputs) float32 and heat maps (batch, h', w') float32 in [0, 1], each
-          scaled to a maximum of 1; one without evidence for the positive class is zero everywhere.
+          scaled to a maximum of 1; one without evidence is zero everywhere.
         """
-        images = tf.convert_to_tensor(images)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(images)
-            features, logits = self._model(images, training=False)
-            logit = logits[:, self._logit]
-        gradients = tf.cast(tape.gradient(logit, features), tf.float32)
-        weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
-        heatmaps = tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1))
-        peaks = tf.reduce_max(heatmaps, axis=(1, 2), keepdims=True)
-        return scores.probabilities(logits, self._labels), tf.math.divide_no_nan(heatmaps, peaks)
+        return _explain(self._model, [self.labels], images)[0]
+
+
+class ExplainedAnswers:
+    """What `scores.Answers` gives, with heat maps of the network and of the frozen parts, in one pass forward."""
+
+    def __init__(self, model: keras.Model, labels: Labels, parts: Sequence[PartInfo] = ()):
+        """Prepares the pass.
+
+        Args:
+          model: functional model of one flat graph, from pre-processed images to logits.
+          labels: what the logits mean.
+          parts: the frozen parts inside the model.
+
+        Raises:
+          CtcovError: the model has no feature map, or not these parts.
+        """
+        cams = [GradCam(model, labels), *(GradCam(model, part.labels, part=part.name) for part in parts)]
+        self._labels = [cam.labels for cam in cams]
+        self._parts = parts
+        self._model = keras.Model(model.input, [output for cam in cams for output in cam.outputs])
+
+    def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers and explains a batch.
+
+        Args:
+          images: (batch, size, size, 3) float32, pre-processed.
+
+        Returns:
+          `probabilities` and the likelihoods as `scores.Answers` gives them; `heatmap` and, by each part,
+          `heatmap_<part>`, (batch, h', w') float32 in [0, 1]; where findings are explained also `finding` or
+          `finding_<part>`, (batch,) string: which one.
+        """
+        explained = _explain(self._model, self._labels, images)
+        suffixes = ["", *(f"_{part.name}" for part in self._parts)]
+        answers = {"probabilities": explained[0][0]}
+        answers |= scores.by_name([likelihoods for likelihoods, _ in explained[1:]], self._parts)
+        for suffix, labels, (probabilities, heatmaps) in zip(suffixes, self._labels, explained, strict=True):
+            answers[f"heatmap{suffix}"] = heatmaps
+            if labels.head == "findings":
+                names = tf.constant(labels.outputs)
+                answers[f"finding{suffix}"] = tf.gather(names, scores.explained_output(probabilities, labels))
+        return answers
+
+
+def _explain(model: keras.Model, labels: Sequence[Labels], images: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Probabilities and heat maps of each feature map with its logits, which `model` gives in turn."""
+    images = tf.convert_to_tensor(images)
+    passed = []
+    with tf.GradientTape(persistent=len(labels) > 1, watch_accessed_variables=False) as tape:
+        tape.watch(images)
+        outputs = model(images, training=False)
+        for meaning, features, logits in zip(labels, outputs[::2], outputs[1::2], strict=True):
+            probabilities = scores.probabilities(logits, meaning)
+            logit = tf.gather(logits, scores.explained_output(probabilities, meaning), batch_dims=1)
+            passed.append((features, logit, probabilities))
+    return [
+        (probabilities, _heatmaps(features, tape.gradient(logit, features)))
+        for features, logit, probabilities in passed
+    ]
+
+
+def _heatmaps(features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
+    weights = tf.reduce_mean(tf.cast(gradients, tf.float32), axis=(1, 2), keepdims=True)
+    heatmaps = tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1))
+    return tf.math.divide_no_nan(heatmaps, tf.reduce_max(heatmaps, axis=(1, 2), keepdims=True))
+
+
+def _part_of(layer: keras.layers.Layer) -> str | None:
+    """Name of the frozen part that the layer belongs to."""
+    return next((part for part in scores.PARTS if layer.name.startswith(f"{part}_")), None)
 
 
 def _is_map(layer: keras.layers.Layer) -> bool:

@@ -136,19 +136,22 @@ class RunDirectory:
         """The trained network: pre-processed images (batch, size, size, 3), float32, to logits (batch, outputs).
 
         Raises:
-          CtcovError: `model.keras` is missing or cannot be read.
+          CtcovError: `model.keras` is missing, cannot be read, or does not hold the `parts` of the record.
         """
         import keras
 
         import ctcov_tf.layers  # noqa: F401  registers the custom layers
+        from ctcov_tf.models import scores
 
         if not self.model_file.is_file():
             raise errors.CtcovError(f"{self.model_file}: missing: finish the run with train.py --resume")
         try:
-            return keras.saving.load_model(self.model_file, compile=False)
+            model = keras.saving.load_model(self.model_file, compile=False)
         except (ValueError, OSError, KeyError, TypeError) as error:
             first_line = str(error).splitlines()[0]
             raise errors.CtcovError(f"{self.model_file}: cannot be read ({first_line}): train again") from error
+        scores.check_parts(model, self.parts, str(self.model_file))
+        return model
 
     def read_json(self, path: pathlib.Path, remedy: str) -> Any:
         """Reads one of the run's JSON files.

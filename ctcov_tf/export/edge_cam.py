@@ -37,15 +37,16 @@ def edge_cam(model: keras.Model, labels: Labels) -> Cam | None:
         return None
     network = keras.Model(model.input, [model.output, features.output])
     _, height, width, _ = features.output.shape
-    kernel = rest[-1].kernel.numpy()[:, labels.positive_output]
-    weights = tf.constant(kernel / (height * width))  # (channels,)
+    kernels = tf.constant(rest[-1].kernel.numpy().T / (height * width))  # (outputs, channels)
 
     def cam(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits, maps = network(images, training=False)
+        probabilities = scores.probabilities(logits, labels)
         with tf.name_scope(SCOPE):
+            weights = tf.gather(kernels, scores.explained_output(probabilities, labels))[:, tf.newaxis, tf.newaxis]
             heatmaps = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
             peaks = tf.reduce_max(heatmaps, axis=(1, 2), keepdims=True)
             heatmaps /= peaks + tf.cast(peaks <= 0, tf.float32)  # no small constant: float16 would make it 0
-        return scores.probabilities(logits, labels), heatmaps
+        return probabilities, heatmaps
 
     return cam

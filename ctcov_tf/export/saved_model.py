@@ -4,9 +4,11 @@ Signatures (n images a call; `k` outputs of the model, one for a binary head):
     serving_default  image_bytes string (n,), encoded files of any sizes
     pixels           images uint8 (n, h, w, 3), RGB
     pixels_float     images float32 (n, h, w, 3), RGB in [0, 255]
-        -> probability float32 (n,), probabilities float32 (n, k), label string (n,), threshold float32 (n,)
+        -> probability float32 (n,), probabilities float32 (n, k), label string (n,), threshold float32 (n,);
+           of Deep-CXR-Net also each likelihood of its frozen parts float32 (n,), by name
     explain          image_bytes string (n,)
-        -> probability float32 (n,), heatmap float32 (n, h', w') in [0, 1]
+        -> the same and heatmap float32 (n, h', w') in [0, 1], of Deep-CXR-Net also heatmap_part1 and heatmap_part2;
+           where findings are explained also finding or finding_part1 string (n,), which one
 """
 
 from collections.abc import Callable
@@ -16,8 +18,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ctcov_tf import errors, explain, files
+from ctcov_tf import errors, files
 from ctcov_tf.edge.runner import RECORD
+from ctcov_tf.explain import ExplainedAnswers
 from ctcov_tf.export import layout
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.models import scores
@@ -96,7 +99,8 @@ def weights_only(model: keras.Model) -> tf.Module:
 
 def _signatures(model: keras.Model, info: ModelInfo) -> dict[str, Callable]:
     preprocess = Preprocess.from_preprocess_config(info.preprocess)
-    cam = explain.GradCam(model, info.labels)
+    answers = scores.Answers(model, info.labels, info.parts)
+    explained_answers = ExplainedAnswers(model, info.labels, info.parts)
     size = info.preprocess.image_size
 
     def read(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -107,17 +111,18 @@ def _signatures(model: keras.Model, info: ModelInfo) -> dict[str, Callable]:
             fn_output_signature=tf.TensorSpec((size, size, 3), tf.float32),
         )
 
-    @tf.function(input_signature=[tf.TensorSpec((None, size, size, 3), tf.float32)])
-    def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities = scores.probabilities(model(images, training=False), info.labels)
-        probability = scores.positive_probability(probabilities, info.labels)
+    def decided(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        probability = scores.positive_probability(outputs["probabilities"], info.labels)
         threshold = tf.fill(tf.shape(probability), tf.constant(info.threshold, tf.float32))
-        return {
+        return outputs | {
             "probability": probability,
-            "probabilities": probabilities,
             "label": tf.where(probability >= threshold, info.labels.positive, info.labels.negative),
             "threshold": threshold,
         }
+
+    @tf.function(input_signature=[tf.TensorSpec((None, size, size, 3), tf.float32)])
+    def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        return decided(answers(images))
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
     def serving_default(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -132,13 +137,12 @@ def _signatures(model: keras.Model, info: ModelInfo) -> dict[str, Callable]:
         return answer(preprocess(images))
 
     @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
-    def explain_(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        probabilities, heatmaps = cam(read(image_bytes))
-        return {"probability": scores.positive_probability(probabilities, info.labels), "heatmap": heatmaps}
+    def explain(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return decided(explained_answers(read(image_bytes)))
 
     return {
         "serving_default": serving_default,
         "pixels": pixels,
         "pixels_float": pixels_float,
-        "explain": explain_,
+        "explain": explain,
     }

@@ -1,12 +1,14 @@
 """TFLite files: pre-processing, network and heat map inside, built-in operators only.
 
 One signature: `image` uint8 (1, h, w, 3), RGB of any size, to `probability` float32 (1,), `probabilities`
-float32 (1, outputs) and, where the head allows it, `heatmap` float32 (1, h', w') in [0, 1].
+float32 (1, outputs), of Deep-CXR-Net each likelihood of its frozen parts float32 (1,) by name and, where the head
+allows it, `heatmap` float32 (1, h', w') in [0, 1].
 """
 
 from collections.abc import Callable, Iterable, Iterator
 import functools
 import pathlib
+import re
 import tempfile
 from typing import Literal, get_args
 import warnings
@@ -32,7 +34,7 @@ CALIBRATION_IMAGES = 100
 
 PREPROCESSING_SCOPE = "preprocessing"
 _OUTPUT = "StatefulPartitionedCall"  # what a SavedModel's signature calls its outputs
-_LAST_LAYER = "logits"
+_ANSWERING = re.compile(r"/((part\d_)?logits|part\d)(_\d+)?/")  # last dense layers, and the likelihoods that are fused
 _SPLIT = "SPLIT"  # of pre-processing: an operator of several outputs cannot be left out by name
 
 RepresentativeImages = Callable[[], Iterator[dict[str, np.ndarray]]]
@@ -45,7 +47,7 @@ def export_tflite(
 
     `float32` computes as the run does. `float16` stores weights in half precision. `dynamic_int8` stores
     weights as 8-bit integers. `int8` also computes in them, with ranges from training images;
-    pre-processing, last dense layer and heat map stay in float.
+    pre-processing, last dense layers, likelihoods and heat map stay in float.
 
     Args:
       run: the trained run; its dataset is needed for `int8`.
@@ -76,21 +78,15 @@ def export_tflite(
 def _save_graph(model: keras.Model, info: ModelInfo, folder: str) -> None:
     """Saves the graph of one image: the converter freezes the weights only of a SavedModel."""
     preprocess = Preprocess.from_preprocess_config(info.preprocess)
+    answers = scores.Answers(model, info.labels, info.parts)
     cam = edge_cam.edge_cam(model, info.labels)
 
     @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8, name="image")])
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.name_scope(PREPROCESSING_SCOPE):
             prepared = preprocess(image)
-        outputs = {}
-        if cam:
-            probabilities, outputs["heatmap"] = cam(prepared)
-        else:
-            probabilities = scores.probabilities(model(prepared, training=False), info.labels)
-        return outputs | {
-            "probability": scores.positive_probability(probabilities, info.labels),
-            "probabilities": probabilities,
-        }
+        outputs = dict(zip(("probabilities", "heatmap"), cam(prepared), strict=True)) if cam else answers(prepared)
+        return outputs | {"probability": scores.positive_probability(outputs["probabilities"], info.labels)}
 
     save_graph(weights_only(model), folder, answer)
 
@@ -137,7 +133,8 @@ def _operators(model: bytes) -> Iterator[str]:
 def _stays_float(operator: str) -> bool:
     """Whether this operator is left in float; one that was fused of several has their names."""
     return any(
-        part.startswith((f"{PREPROCESSING_SCOPE}/", f"{edge_cam.SCOPE}/", _OUTPUT)) or f"/{_LAST_LAYER}" in part
+        part.startswith((f"{PREPROCESSING_SCOPE}/", f"{scores.LIKELIHOODS_SCOPE}/", f"{edge_cam.SCOPE}/", _OUTPUT))
+        or _ANSWERING.search(part)
         for part in operator.split(";")
     )
 

@@ -1,6 +1,6 @@
 """Do all exports answer as the trained network does? One table, and an error above stated bounds."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 import pathlib
 import statistics
@@ -12,9 +12,9 @@ from sklearn.metrics import roc_auc_score
 import tensorflow as tf
 from tqdm import tqdm
 
-from ctcov_tf import RESEARCH_USE, errors, files, predict
+from ctcov_tf import RESEARCH_USE, errors, files, input_pipeline
 from ctcov_tf.export import samples
-from ctcov_tf.images import decode
+from ctcov_tf.predictor import Prediction, Predictor, SavedModelPredictor, load
 from ctcov_tf.run_directory import RunDirectory
 
 REFERENCE = "keras"
@@ -26,7 +26,7 @@ class Bound:
     """What a form may differ by from the trained network; None where nothing is asked.
 
     Attributes:
-      score_difference: largest difference of a probability.
+      score_difference: largest difference of a probability, and of a likelihood of a frozen part.
       auc_drop: largest loss of AUC, judged from `AUC_IMAGES` images on.
       flipped_share: largest share of images with another decision; `FLIPS_LET_PASS` are always let pass.
     """
@@ -67,14 +67,15 @@ def verify(
 
     Returns:
       The record: `images`, and under `forms` for each form its `file`, `megabytes`, `latency_ms` (median,
-      one image at a time, file bytes to answer), `score_difference` (largest), `flipped` (names of the
-      images), `auc` and `auc_change`; AUC is None where the images are of one class.
+      one image at a time, file bytes to answer), `score_difference` (largest, of any output), of
+      Deep-CXR-Net `likelihood_difference` (largest), `flipped` (names of the images), `auc` and
+      `auc_change`; AUC is None where the images are of one class.
 
     Raises:
       CtcovError: a form exceeds its bound; the record is written all the same.
     """
     images = samples.draw(run.config.data, "validation", limit, seed)
-    positive = [sample.label == run.labels.positive_index for sample in images]
+    positive = _positive(run, images)
     paths = {REFERENCE: run.path}
     for form, path in exports.items():
         paths[form] = pathlib.Path(path)
@@ -82,22 +83,19 @@ def verify(
             paths[PIXELS] = pathlib.Path(path)
 
     rows: dict[str, dict[str, Any]] = {}
-    reference = np.zeros(0)
+    reference: list[Prediction] = []
     with tqdm(total=len(paths) * len(images), desc="verify", unit="image") as progress:
         for form, path in paths.items():
             progress.set_postfix_str(form)
-            scores, latency = _run(_answerer(form, path), images, progress)
-            if form == REFERENCE:
-                reference = scores
-            threshold = np.float32(run.model_info().threshold)
-            flips = (scores >= threshold) != (reference >= threshold)
+            predictor = PixelsPredictor(path) if form == PIXELS else load(path)
+            answers, latency = _run(predictor, images, progress)
+            reference = reference or answers
             rows[form] = {
                 "file": str(path),
                 "megabytes": _megabytes(run.model_file if form == REFERENCE else path),
                 "latency_ms": latency,
-                "score_difference": float(np.max(np.abs(scores - reference))),
-                "flipped": [sample.image_id for sample, flip in zip(images, flips, strict=True) if flip],
-                "auc": float(roc_auc_score(positive, scores)) if len(set(positive)) == 2 else None,
+                **_differences(answers, reference),
+                "auc": _auc(positive, answers),
             }
             rows[form]["auc_change"] = None if rows[form]["auc"] is None else rows[form]["auc"] - rows[REFERENCE]["auc"]
     result = {"dataset": run.manifest["name"], "split": "validation", "images": len(images), "forms": rows}
@@ -114,50 +112,80 @@ def verify(
 
 def table(result: dict[str, Any]) -> str:
     """The record of `verify` as a Markdown table."""
+    fused = "likelihood_difference" in result["forms"][REFERENCE]
     lines = [
         f"{result['images']} {result['split']} images of {result['dataset']}, one at a time",
         "",
-        "| form | MB | latency, ms | largest score difference | flipped decisions | AUC | change |",
-        "| --- | ---: | ---: | ---: | --- | ---: | ---: |",
+        f"| form | MB | latency, ms | largest score difference |{' of a likelihood |' * fused} flipped decisions "
+        "| AUC | change |",
+        f"| --- | ---: | ---: | ---: |{' ---: |' * fused} --- | ---: | ---: |",
     ]
     for form, row in result["forms"].items():
         auc = ("", "") if row["auc"] is None else (f"{row['auc']:.4f}", f"{row['auc_change']:+.4f}")
         flipped = f"{len(row['flipped'])} ({', '.join(row['flipped'])})" if row["flipped"] else "0"
+        likelihood = f" | {row['likelihood_difference']:.1e}" if fused else ""
         lines.append(
-            f"| {form} | {row['megabytes']:.2f} | {row['latency_ms']:.1f} | {row['score_difference']:.1e} "
+            f"| {form} | {row['megabytes']:.2f} | {row['latency_ms']:.1f} | {row['score_difference']:.1e}{likelihood} "
             f"| {flipped} | {auc[0]} | {auc[1]} |"
         )
     return "\n".join(lines)
 
 
-def _answerer(form: str, path: pathlib.Path) -> Callable[[bytes, str], float]:
-    """Opens a form: a function from an image file to the probability of the positive class."""
-    predictor = predict.load(path)
-    if form != PIXELS:
-        return lambda data, name: predictor.predict(data, name).probability
-    assert isinstance(predictor, predict.SavedModelPredictor)
-    pixels = predictor.model.signatures["pixels"]
-    return lambda data, name: pixels(images=tf.constant(decode.decode_rgb(data, name)[np.newaxis]))["probability"][0]
+class PixelsPredictor(SavedModelPredictor):
+    """The signature of a SavedModel that takes decoded images."""
+
+    def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
+        answer = self.model.signatures["pixels"](images=tf.constant(image[np.newaxis]))
+        return {name: output.numpy() for name, output in answer.items()}
 
 
-def _run(
-    answer: Callable[[bytes, str], float], images: list[samples.Sample], progress: tqdm
-) -> tuple[np.ndarray, float]:
-    """Scores (n,) float32 and median latency in ms."""
-    answer(images[0].data, images[0].image_id)  # warm up
-    scores, seconds = [], []
+def _positive(run: RunDirectory, images: list[samples.Sample]) -> np.ndarray:
+    """Whether each image is of the positive class, or has the positive finding: 1, 0, or -1 where unknown."""
+    table = input_pipeline.metadata(run.config.data, "validation").set_index("image_id")
+    rows = table.loc[[sample.image_id for sample in images]]
+    return input_pipeline.targets(run.config.data, run.labels, rows)[:, run.labels.positive_output]
+
+
+def _run(predictor: Predictor, images: list[samples.Sample], progress: tqdm) -> tuple[list[Prediction], float]:
+    """Answers, and median latency in ms."""
+    predictor.predict(images[0].data, images[0].image_id)  # warm up
+    answers, seconds = [], []
     for sample in images:
         start = time.perf_counter()
-        scores.append(float(answer(sample.data, sample.image_id)))
+        answers.append(predictor.predict(sample.data, sample.image_id))
         seconds.append(time.perf_counter() - start)
         progress.update()
-    return np.asarray(scores, np.float32), 1e3 * statistics.median(seconds)
+    return answers, 1e3 * statistics.median(seconds)
+
+
+def _differences(answers: list[Prediction], reference: list[Prediction]) -> dict[str, Any]:
+    pairs = list(zip(answers, reference, strict=True))
+    found: dict[str, Any] = {"score_difference": _largest((a.probabilities, b.probabilities) for a, b in pairs)}
+    if reference[0].likelihoods:
+        found["likelihood_difference"] = _largest((a.likelihoods, b.likelihoods) for a, b in pairs)
+    found["flipped"] = [a.name for a, b in pairs if a.label != b.label]
+    return found
+
+
+def _largest(pairs: Iterable[tuple[dict[str, float], dict[str, float]]]) -> float:
+    """Largest difference of a value; not a number if one is none."""
+    return float(np.max([abs(one[name] - other[name]) for one, other in pairs for name in other]))
+
+
+def _auc(positive: np.ndarray, answers: list[Prediction]) -> float | None:
+    known = positive != input_pipeline.MASKED
+    if len(set(positive[known])) < 2:
+        return None
+    return float(roc_auc_score(positive[known], np.array([answer.probability for answer in answers])[known]))
 
 
 def _faults(form: str, row: dict[str, Any], images: int) -> Iterator[str]:
     bound = BOUNDS.get(form, Bound())
     if bound.score_difference is not None and not row["score_difference"] <= bound.score_difference:
         yield f"{form}: a score differs by {row['score_difference']:.1e}, bound {bound.score_difference:.0e}"
+    likelihood = row.get("likelihood_difference", 0.0)
+    if bound.score_difference is not None and not likelihood <= bound.score_difference:
+        yield f"{form}: a likelihood differs by {likelihood:.1e}, bound {bound.score_difference:.0e}"
     enough = images >= AUC_IMAGES and row["auc_change"] is not None
     if bound.auc_drop is not None and enough and not row["auc_change"] >= -bound.auc_drop:
         yield f"{form}: AUC changes by {row['auc_change']:+.3f}, bound -{bound.auc_drop}"

@@ -1,4 +1,7 @@
-"""A tiny network trained for seconds, and its exports: untrained scores tell nothing of reduced precision."""
+"""A tiny network trained for seconds, and its exports: untrained scores tell nothing of reduced precision.
+
+The parts of Deep-CXR-Net, each on its own, stay untrained: they are exported in exact forms.
+"""
 
 import dataclasses
 import shutil
@@ -61,4 +64,51 @@ def exports(trained_run, tmp_path_factory: pytest.TempPathFactory):
     directory = tmp_path_factory.mktemp("exports")
     return {"saved_model": saved_model.export_saved_model(trained_run, directory)} | tflite.export_tflite(
         trained_run, directory
+    )
+
+
+@pytest.fixture(scope="session", params=["part1", "part2"])
+def part_run(request: pytest.FixtureRequest, tiny_run, tmp_path_factory: pytest.TempPathFactory):
+    """Run directory of a part: findings, or two classes, with the positive one not the only output."""
+    import keras
+    import numpy as np
+
+    from ctcov_tf import config, input_pipeline
+    from ctcov_tf.models import registry
+
+    dataset, model = {
+        "part1": (
+            "phantom/cxr_tiny",
+            config.DenseNetClassifierConfig(blocks=(1, 1, 1, 1), growth_rate=4, stem_channels=8),
+        ),
+        "part2": ("phantom/cxr_pneumonia_tiny", config.SmallCNNConfig(channels=(8, 8), head="two_class")),
+    }[request.param]
+    data = dataclasses.replace(tiny_run.config.data, dataset=dataset, positive="pneumonia", unmentioned="ignore")
+    labels = input_pipeline.labels_of(data, model.head)
+    run = dataclasses.replace(
+        tiny_run,
+        path=tmp_path_factory.mktemp("parts") / request.param,
+        preset=f"cxr_{request.param}",
+        config=dataclasses.replace(tiny_run.config, data=data, model=model),
+        labels=labels,
+        manifest=input_pipeline.manifest(data),
+    )
+    run.save()
+    shutil.copy(tiny_run.calibration_file, run.calibration_file)
+    keras.utils.set_random_seed(0)
+    network = registry.build(model, run.config.preprocess.image_size, len(labels.outputs))
+    kernel, bias = network.get_layer("logits").get_weights()
+    network.get_layer("logits").set_weights([4 * kernel, np.random.default_rng(0).normal(size=bias.shape)])
+    network.save(run.model_file)
+    return run
+
+
+@pytest.fixture(scope="session")
+def part_exports(part_run, tmp_path_factory: pytest.TempPathFactory):
+    """Path of the exact exports of a part by form."""
+    from ctcov_tf.export import saved_model, tflite
+
+    directory = tmp_path_factory.mktemp("part_exports")
+    return {"saved_model": saved_model.export_saved_model(part_run, directory)} | tflite.export_tflite(
+        part_run, directory, ["float32"]
     )

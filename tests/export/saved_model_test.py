@@ -1,18 +1,20 @@
 import json
 
 import cv2
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from ctcov_tf import errors, explain, run_directory
-from ctcov_tf.export import saved_model
+from ctcov_tf.export import samples, saved_model
 from ctcov_tf.images import decode
 from ctcov_tf.models import scores
 from ctcov_tf.preprocessing.decode import decode_grey
 from ctcov_tf.preprocessing.preprocess import Preprocess
 
 GRAPH_BYTES = 1_500_000  # four signatures, whatever the weights
+ANSWER = ("probability", "probabilities", "label", "threshold")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,10 @@ def test_pixels_in_a_batch(served, images):
 
 def test_explain_gives_the_heat_maps_of_grad_cam(served, images, expected):
     answer = served.signatures["explain"](image_bytes=tf.constant([image.data for image in images]))
-    assert set(answer) == {"probability", "heatmap"}
+    unexplained = served.signatures["serving_default"](image_bytes=tf.constant([image.data for image in images]))
+    assert set(answer) == {*unexplained, "heatmap"} == {*ANSWER, "heatmap"}
+    np.testing.assert_allclose(answer["probability"], unexplained["probability"], atol=1e-5)
+    np.testing.assert_array_equal(answer["label"], unexplained["label"])
     assert np.max(expected[1]) == 1
     np.testing.assert_allclose(answer["heatmap"], expected[1], atol=1e-4)
 
@@ -78,16 +83,92 @@ def test_bytes_that_are_no_image_are_an_invalid_argument(served, images, signatu
             served.signatures[signature](image_bytes=tf.constant([images[0].data, data]))
 
 
-def test_weights_are_stored_once(exports, trained_run):
-    weights = sum(variable.value.numpy().nbytes for variable in trained_run.load_model().weights)
+@pytest.fixture(scope="module")
+def fused(tiny_fusion_exports):
+    return tf.saved_model.load(tiny_fusion_exports["saved_model"])
+
+
+def test_a_fusion_names_every_likelihood(fused, tiny_fusion_run, images):
+    """In all signatures, each likelihood that of the layer inside."""
+    model, parts = tiny_fusion_run.load_model(), tiny_fusion_run.parts
+    preprocess = Preprocess.from_preprocess_config(tiny_fusion_run.config.preprocess)
+    prepared = tf.concat([preprocess(decode_grey(image.data)[tf.newaxis]) for image in images], axis=0)
+    inside = {part.name: keras.Model(model.input, model.get_layer(part.name).output)(prepared) for part in parts}
+    assert np.ptp(inside["part1"], axis=1).min() > 0.1
+    names = [name for part in parts for name in part.likelihoods]
+    batch = tf.constant([image.data for image in images])
+    for signature in "serving_default", "explain":
+        answer = fused.signatures[signature](image_bytes=batch)
+        assert {name for name in answer if name.startswith("part")} == set(names)
+        for part in parts:
+            for index, name in enumerate(part.likelihoods):
+                assert answer[name].dtype == tf.float32
+                np.testing.assert_allclose(answer[name], inside[part.name][:, index], atol=1e-5)
+        np.testing.assert_allclose(answer["probabilities"], keras.ops.sigmoid(model(prepared)), atol=1e-5)
+    rgb = decode.decode_rgb(images[0].data, images[0].image_id)[np.newaxis]
+    for signature, pixels in ("pixels", rgb), ("pixels_float", rgb.astype(np.float32)):
+        answer = fused.signatures[signature](images=tf.constant(pixels))
+        for name, value in zip(names, [*inside["part1"][0], *inside["part2"][0]], strict=True):
+            np.testing.assert_allclose(answer[name], [value], atol=1e-5)
+
+
+def test_a_fusion_is_explained_part_by_part(fused, tiny_fusion_run, images):
+    model, labels, parts = tiny_fusion_run.load_model(), tiny_fusion_run.labels, tiny_fusion_run.parts
+    preprocess = Preprocess.from_preprocess_config(tiny_fusion_run.config.preprocess)
+    prepared = tf.concat([preprocess(decode_grey(image.data)[tf.newaxis]) for image in images], axis=0)
+    answer = fused.signatures["explain"](image_bytes=tf.constant([image.data for image in images]))
+    cams = {"heatmap": explain.GradCam(model, labels)}
+    cams |= {f"heatmap_{part.name}": explain.GradCam(model, part.labels, part=part.name) for part in parts}
+    for name, cam in cams.items():
+        assert answer[name].numpy().any(), name
+        np.testing.assert_allclose(answer[name], cam(prepared)[1], atol=1e-3)
+    part1 = parts[0]
+    likelihoods = np.stack([answer[name] for name in part1.likelihoods], axis=1)
+    expected = [part1.labels.outputs[index].encode() for index in np.argmax(likelihoods, axis=1)]
+    assert answer["finding_part1"].numpy().tolist() == expected
+    assert {name for name in answer if "finding" in name or "heatmap" in name} == {*cams, "finding_part1"}
+
+
+def test_a_part_is_served_on_its_own(part_exports, part_run):
+    """Probabilities of all findings, or of both classes; the decision is about the positive one."""
+    served = tf.saved_model.load(part_exports["saved_model"])
+    drawn = samples.draw(part_run.config.data, "validation", 4)
+    batch = tf.constant([one.data for one in drawn])
+    preprocess = Preprocess.from_preprocess_config(part_run.config.preprocess)
+    prepared = tf.concat([preprocess(decode_grey(one.data)[tf.newaxis]) for one in drawn], axis=0)
+    labels = part_run.labels
+    probabilities, heatmaps = explain.GradCam(part_run.load_model(), labels)(prepared)
+    for signature in "serving_default", "explain":
+        answer = served.signatures[signature](image_bytes=batch)
+        assert answer["probabilities"].shape == (4, len(labels.outputs))
+        np.testing.assert_allclose(answer["probabilities"], probabilities, atol=1e-5)
+        np.testing.assert_array_equal(answer["probability"], answer["probabilities"][:, labels.positive_output])
+        decided = {True: labels.positive.encode(), False: labels.negative.encode()}
+        assert answer["label"].numpy().tolist() == [decided[bool(one >= 0.5)] for one in answer["probability"]]
+    np.testing.assert_allclose(answer["heatmap"], heatmaps, atol=1e-3)
+    findings = {"finding"} if labels.head == "findings" else set()
+    assert set(answer) == {*ANSWER, "heatmap", *findings}
+    for name in findings:
+        likeliest = [labels.outputs[index].encode() for index in np.argmax(probabilities, axis=1)]
+        assert answer[name].numpy().tolist() == likeliest
+
+
+@pytest.mark.parametrize("name", ["deep_ct_net_tiny", "deep_cxr_net"])
+def test_weights_are_stored_once(name, request):
+    """Of Deep-CXR-Net those of all three networks."""
+    fixtures = {
+        "deep_ct_net_tiny": ("trained_run", "exports"),
+        "deep_cxr_net": ("tiny_fusion_run", "tiny_fusion_exports"),
+    }
+    run, exports = map(request.getfixturevalue, fixtures[name])
+    model = run.load_model()
+    weights = sum(variable.value.numpy().nbytes for variable in model.weights)
     variables = sum(path.stat().st_size for path in (exports["saved_model"] / "variables").iterdir())
     whole = sum(path.stat().st_size for path in exports["saved_model"].rglob("*") if path.is_file())
     names = tf.train.list_variables(str(exports["saved_model"] / "variables" / "variables"))
-    assert len([name for name, shape in names if shape]) == len(
-        [v for v in trained_run.load_model().weights if v.shape]
-    )
+    assert len([stored for stored, shape in names if shape]) == len([one for one in model.weights if one.shape])
     assert variables <= 1.15 * weights + 50_000
-    assert whole <= 1.15 * weights + GRAPH_BYTES
+    assert whole <= 1.15 * weights + GRAPH_BYTES * (1 + len(run.parts))
 
 
 def test_never_overwrites(exports, trained_run):
@@ -109,8 +190,6 @@ def test_nothing_is_left_when_writing_fails(trained_run, tmp_path, monkeypatch):
 
 
 def test_refuses_a_model_that_computes_in_less_than_float32():
-    import keras
-
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, keras.layers.Conv2D(1, 1, dtype="mixed_bfloat16", name="half")(image))
     with pytest.raises(errors.CtcovError, match="layer half computes in bfloat16"):

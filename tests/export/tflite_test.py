@@ -2,16 +2,16 @@ from ai_edge_litert.interpreter import Interpreter
 import numpy as np
 import pytest
 
-from ctcov_tf import errors, predict
+from ctcov_tf import errors, predictor
 from ctcov_tf.edge.runner import EdgeModel
-from ctcov_tf.export import tflite
+from ctcov_tf.export import samples, tflite
 from ctcov_tf.images import decode
 
 
 @pytest.fixture(scope="module")
 def expected(trained_run, images):
-    model = predict.load(trained_run.path)
-    return np.array([model.probabilities(image.data, image.image_id) for image in images])
+    model = predictor.load(trained_run.path)
+    return np.array([[model.predict(image.data, image.image_id).probability] for image in images])
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,56 @@ def test_answers_as_the_trained_network(exports, images, expected, form, toleran
     assert np.ptp(expected) > 0.2
     np.testing.assert_allclose([one["probabilities"][0] for one in answers], expected, atol=tolerance)
     np.testing.assert_array_equal([one["probability"] for one in answers], [one["probabilities"][0] for one in answers])
+
+
+@pytest.mark.parametrize(
+    ("form", "tolerance"), [("float32", 1e-4), ("float16", 1e-2), ("dynamic_int8", 0.1), ("int8", 0.3)]
+)
+def test_a_fusion_answers_as_the_run_with_every_likelihood(
+    tiny_fusion_exports, tiny_fusion_run, images, form, tolerance
+):
+    model, run = EdgeModel(tiny_fusion_exports[form], threads=1), predictor.load(tiny_fusion_run.path)
+    for image in images[:4]:
+        expected = run.predict(image.data, image.image_id)
+        answer = model(decode.decode_rgb(image.data, image.image_id))
+        assert set(answer) == {"probability", "probabilities", *expected.likelihoods}
+        assert answer["probability"][0] == pytest.approx(expected.probability, abs=tolerance)
+        for name, value in expected.likelihoods.items():
+            assert answer[name].shape == (1,)
+            assert answer[name][0] == pytest.approx(value, abs=tolerance), name
+
+
+def test_likelihoods_of_int8_are_no_multiples_of_its_steps(tiny_fusion_exports, images):
+    """They come in float from float logits, though what is fused is 8 bit."""
+    answer = EdgeModel(tiny_fusion_exports["int8"])(decode.decode_rgb(images[0].data, images[0].image_id))
+    steps = np.array([value[0] for name, value in answer.items() if name.startswith("part")]) * 256
+    assert len(steps) == 8
+    assert np.abs(steps - np.round(steps)).max() > 0.05
+    assert answer["part2_pneumonia"] + answer["part2_normal"] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("form", tflite.FORMS)
+def test_a_fusion_holds_its_three_networks_once_in_built_in_operators(tiny_fusion_exports, tiny_fusion_run, form):
+    weights = sum(variable.value.numpy().nbytes for variable in tiny_fusion_run.load_model().weights)
+    assert 0.25 * weights < tiny_fusion_exports[form].stat().st_size <= weights + 200_000
+    interpreter = Interpreter(model_path=str(tiny_fusion_exports[form]))
+    operators = {operator["op_name"] for operator in interpreter._get_ops_details()}
+    assert not [name for name in operators if name.startswith(("Flex", "CUSTOM"))]
+    record = EdgeModel(tiny_fusion_exports[form]).info
+    assert record.parts == tiny_fusion_run.parts
+
+
+def test_a_part_answers_on_its_own(part_exports, part_run):
+    """With a heat map of the likeliest finding, where a dense layer follows the pooled map."""
+    edge, run = predictor.load(part_exports["float32"]), predictor.load(part_run.path)
+    for one in samples.draw(part_run.config.data, "validation", 4):
+        found, expected = edge.explain(one.data, one.image_id), run.explain(one.data, one.image_id)
+        assert list(found.prediction.probabilities) == list(part_run.labels.outputs)
+        assert found.prediction.probabilities == pytest.approx(expected.prediction.probabilities, abs=1e-4)
+        assert found.prediction.label == expected.prediction.label
+        assert list(found.heatmaps) == list(expected.heatmaps)
+        for name, heatmap in expected.heatmaps.items():
+            np.testing.assert_allclose(found.heatmaps[name], heatmap, atol=1e-3)
 
 
 def test_weights_are_inside_and_shrink(exports, trained_run):

@@ -1,0 +1,228 @@
+"""One face over a run directory, a SavedModel and a TFLite file: an image file in, the answer out.
+
+TensorFlow is imported only where a run directory or a SavedModel is opened.
+"""
+
+import abc
+from collections.abc import Mapping, Sequence
+import dataclasses
+import pathlib
+
+import numpy as np
+
+from ctcov_tf import errors
+from ctcov_tf.edge import runner
+from ctcov_tf.images import decode
+from ctcov_tf.model_info import Labels, ModelInfo
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The answer to one image.
+
+    Attributes:
+      name: the image.
+      probability: of the positive class, in [0, 1].
+      label: the decision: the positive class at and above the threshold, else its negative.
+      threshold: chosen on validation images.
+      probabilities: probability by output of the model.
+      likelihoods: what the frozen parts of Deep-CXR-Net say, by name; empty for other models.
+      model: name of the model.
+    """
+
+    name: str
+    probability: float
+    label: str
+    threshold: float
+    probabilities: dict[str, float]
+    likelihoods: dict[str, float]
+    model: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """The answer to one image, and where its evidence lies.
+
+    Attributes:
+      prediction: the answer.
+      image: the decoded image, uint8 (h, w, 3), RGB.
+      heatmaps: (h', w') float32 in [0, 1], by the name of the output that each explains: the model's own
+        first, then those of its frozen parts (`part1_edema`). Of findings the likeliest is explained.
+    """
+
+    prediction: Prediction
+    image: np.ndarray
+    heatmaps: dict[str, np.ndarray]
+
+
+class Predictor(abc.ABC):
+    """A model that answers image files.
+
+    Attributes:
+      info: the model's record.
+    """
+
+    info: ModelInfo
+
+    @abc.abstractmethod
+    def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:
+        """Runs the model on one image.
+
+        Args:
+          data: the image file's bytes.
+          image: the same, decoded: uint8 (h, w, 3), RGB.
+          heatmaps: whether to explain the answer too.
+
+        Returns:
+          Float32 arrays for a batch of one image: `probabilities` (1, outputs), each likelihood (1,) by its
+          name and, if asked for, `heatmap` and `heatmap_<part>` (1, h', w') in [0, 1].
+
+        Raises:
+          CtcovError: the model holds no heat map.
+        """
+
+    def predict(self, data: bytes, name: str) -> Prediction:
+        """Answers one image.
+
+        Args:
+          data: an image file's bytes: PNG, JPEG and what else `images.decode` reads.
+          name: what to call it in the answer and in errors.
+
+        Raises:
+          CtcovError: the bytes are no readable image.
+        """
+        return self._prediction(name, self.outputs(data, decode.decode_rgb(data, name)))
+
+    def explain(self, data: bytes, name: str) -> Explanation:
+        """Answers one image and explains the answer, in one run of the model.
+
+        Args:
+          data: an image file's bytes.
+          name: what to call it in the answer and in errors.
+
+        Raises:
+          CtcovError: the bytes are no readable image, or the model holds no heat map.
+        """
+        image = decode.decode_rgb(data, name)
+        outputs = self.outputs(data, image, heatmaps=True)
+        heatmaps = {_explained(self.info.labels, outputs["probabilities"][0]): outputs["heatmap"][0]}
+        for part in self.info.parts:
+            finding = _explained(part.labels, [outputs[likelihood][0] for likelihood in part.likelihoods])
+            heatmaps[f"{part.name}_{finding}"] = outputs[f"heatmap_{part.name}"][0]
+        return Explanation(self._prediction(name, outputs), image, heatmaps)
+
+    def _prediction(self, name: str, outputs: Mapping[str, np.ndarray]) -> Prediction:
+        labels = self.info.labels
+        probabilities = outputs["probabilities"][0]
+        probability = probabilities[labels.positive_output]
+        return Prediction(
+            name=name,
+            probability=float(probability),
+            label=labels.positive if probability >= np.float32(self.info.threshold) else labels.negative,
+            threshold=self.info.threshold,
+            probabilities=dict(zip(labels.outputs, map(float, probabilities), strict=True)),
+            likelihoods={name: float(outputs[name][0]) for part in self.info.parts for name in part.likelihoods},
+            model=self.info.name,
+        )
+
+
+def _explained(labels: Labels, probabilities: Sequence[float]) -> str:
+    """Name of the output that a heat map is about; `scores.explained_output` as it is known here."""
+    return labels.outputs[int(np.argmax(probabilities))] if labels.head == "findings" else labels.positive
+
+
+class EdgePredictor(Predictor):
+    """A TFLite file."""
+
+    def __init__(self, path: pathlib.Path, threads: int | None = None) -> None:
+        self._model = runner.EdgeModel(path, threads)
+        self.info = self._model.info
+
+    def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
+        if heatmaps and "heatmap" not in self._model.outputs:
+            raise errors.CtcovError(
+                f"{self._model.path}: holds no heat map: ask the SavedModel or the run directory that it came from"
+            )
+        return self._model(image)
+
+
+class SavedModelPredictor(Predictor):
+    """The version folder of a SavedModel.
+
+    Attributes:
+      model: the loaded SavedModel with its `signatures`.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        import tensorflow as tf
+
+        record = path / "assets.extra" / runner.RECORD
+        if not record.is_file():
+            raise errors.CtcovError(f"{record}: missing: name a SavedModel that export.py wrote")
+        self.info = ModelInfo.from_json(record.read_text(encoding="utf-8"), str(record))
+        try:
+            self.model = tf.saved_model.load(path)
+        except (OSError, ValueError, tf.errors.OpError) as error:
+            reason = str(error).splitlines()[0]
+            raise errors.CtcovError(f"{path}: damaged SavedModel ({reason}): export it again") from error
+
+    def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
+        import tensorflow as tf
+
+        signature = self.model.signatures["explain" if heatmaps else "serving_default"]
+        return {name: output.numpy() for name, output in signature(image_bytes=tf.constant([data])).items()}
+
+
+class RunPredictor(Predictor):
+    """A run directory's Keras model."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        import tensorflow as tf
+
+        from ctcov_tf import run_directory
+        from ctcov_tf.explain import ExplainedAnswers
+        from ctcov_tf.models.scores import Answers
+        from ctcov_tf.preprocessing.preprocess import Preprocess
+
+        run = run_directory.load(path)
+        self.info = run.model_info()
+        network = run.load_model(), self.info.labels, self.info.parts
+        preprocess = Preprocess.from_preprocess_config(self.info.preprocess)
+        answers, explained_answers = Answers(*network), ExplainedAnswers(*network)
+        signature = [tf.TensorSpec((1, None, None, 3), tf.uint8)]
+        self._answer = tf.function(lambda image: answers(preprocess(image)), input_signature=signature)
+        self._explain = tf.function(lambda image: explained_answers(preprocess(image)), input_signature=signature)
+
+    def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
+        answer = self._explain if heatmaps else self._answer
+        return {name: output.numpy() for name, output in answer(image[np.newaxis]).items()}
+
+
+def load(path: str | pathlib.Path, threads: int | None = None) -> Predictor:
+    """Opens a model of any of the three kinds.
+
+    Args:
+      path: a run directory, a SavedModel's version folder or the folder above it (the highest version is
+        taken), or a `.tflite` file.
+      threads: threads of a TFLite file; by default one for each processor.
+
+    Returns:
+      The model, ready to answer.
+
+    Raises:
+      CtcovError: nothing stands at `path`, or it is none of the three, or it is damaged.
+    """
+    path = pathlib.Path(path)
+    if path.is_file():
+        return EdgePredictor(path, threads)
+    if (path / "config.json").is_file():
+        return RunPredictor(path)
+    if (path / "saved_model.pb").is_file():
+        return SavedModelPredictor(path)
+    versions = [int(folder.name) for folder in path.glob("*/") if folder.name.isdecimal()]
+    if versions and (path / str(max(versions)) / "saved_model.pb").is_file():
+        return SavedModelPredictor(path / str(max(versions)))
+    raise errors.CtcovError(
+        f"{path}: {'not a model' if path.exists() else 'no such model'}: "
+        "name a run directory, a SavedModel folder or a .tflite file"
+    )
