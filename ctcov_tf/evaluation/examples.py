@@ -1,71 +1,26 @@
 """Example cases: the image, what the network sees of it, and where its evidence lies."""
 
 from collections.abc import Iterable
-import dataclasses
 import pathlib
 from typing import Any
 
 import keras
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-import tensorflow as tf
 
 from ctcov_tf import files, input_pipeline
 from ctcov_tf.evaluation import panels
-from ctcov_tf.explain import GradCam
+from ctcov_tf.evaluation.explainer import Explainer, Explanation
+from ctcov_tf.evaluation.remarks import part_title
+from ctcov_tf.evaluation.summary import known
 from ctcov_tf.images import decode
 from ctcov_tf.images.overlay import overlay
-from ctcov_tf.models import scores
-from ctcov_tf.preprocessing.preprocess import Preprocess
+from ctcov_tf.model_info import Labels
 from ctcov_tf.run_directory import RunDirectory
 
 KINDS = ("wrong", "unsure", "right")
 EACH = 4  # cases of a kind
-
-
-@dataclasses.dataclass(frozen=True)
-class Explanation:
-    """One image, explained.
-
-    Attributes:
-      probability: of the positive class, in [0, 1].
-      grey: (h, w) uint8, the image at its native size.
-      seen: (size, size) uint8, the pre-processed image stretched to grey levels.
-      heatmap: (h', w') float32 in [0, 1].
-    """
-
-    probability: float
-    grey: npt.NDArray
-    seen: npt.NDArray
-    heatmap: npt.NDArray
-
-
-class Explainer:
-    """Explains images of any size, one at a time.
-
-    Args:
-      run: the run: its pre-processing and labels.
-      model: its network.
-    """
-
-    def __init__(self, run: RunDirectory, model: keras.Model):
-        preprocess = Preprocess.from_preprocess_config(run.config.preprocess)
-        cam = GradCam(model, run.labels)
-
-        @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8)])
-        def explain(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            seen = preprocess(image)
-            probabilities, heatmap = cam(seen)
-            return scores.positive_probability(probabilities, run.labels)[0], seen[0], heatmap[0]
-
-        self._explain = explain
-
-    def __call__(self, rgb: npt.NDArray) -> Explanation:
-        """Explains one decoded image, (h, w, 3) uint8."""
-        probability, seen, heatmap = (one.numpy() for one in self._explain(rgb[np.newaxis]))
-        return Explanation(float(probability), decode.to_grey(rgb), panels.to_uint8(seen), heatmap)
 
 
 def pick_cases(predictions: pd.DataFrame, threshold: float, each: int = EACH) -> pd.DataFrame:
@@ -75,14 +30,15 @@ def pick_cases(predictions: pd.DataFrame, threshold: float, each: int = EACH) ->
     both decisions in turn. No group gives two cases of a kind while others are left.
 
     Args:
-      predictions: `target`, `probability`, `group_id` and `image_id` of each image.
+      predictions: `target`, `probability`, `group_id` and `image_id` of each image; one whose target is not known
+        (-1) is no case.
       threshold: probability at and above which the decision is positive.
       each: cases of a kind.
 
     Returns:
       The rows chosen, with `kind` and `decision` (1 positive) added; the index still counts the images.
     """
-    frame = predictions.reset_index(drop=True)
+    frame = known(predictions.reset_index(drop=True))
     decision = (frame["probability"] >= threshold).astype(int)
     span = np.where(decision, 1 - threshold, threshold)  # so that both sides of the threshold reach 1
     sureness = np.abs(frame["probability"].to_numpy() - threshold) / np.maximum(span, 1e-12)
@@ -123,7 +79,8 @@ def draw_cases(
 
     Returns:
       One record a case: `kind`, `image_id`, `truth` and `decision` (names), `probability`, `evidence` (False
-      where the heat map is empty) and `figure` (file name).
+      where the heat map is empty), `parts` (the strongest likelihoods of each frozen part, in words) and `figure`
+      (file name).
     """
     cases = pick_cases(predictions, threshold)
     explainer = Explainer(run, model)
@@ -138,13 +95,14 @@ def draw_cases(
         record = {
             "kind": case["kind"],
             "image_id": case["image_id"],
-            "truth": run.labels.class_names[int(case["label"])],
+            "truth": _truth(run.labels, case),
             "decision": run.labels.positive if case["decision"] else run.labels.negative,
             "probability": float(case["probability"]),
-            "evidence": bool(explanation.heatmap.any()),
+            "evidence": bool(explanation.whole.heatmap.any()),
+            "parts": explanation.parts_in_words(),
         }
         footer = f"truth {record['truth']}, decision {record['decision']} ({record['probability']:.3f})"
-        drawn[index] = record | {"sheet": _sheet(explanation, footer)}
+        drawn[index] = record | {"sheet": _sheet(explanation, footer, run.labels)}
     records = []
     numbers = cases.groupby("kind").cumcount() + 1
     for index in cases.index:
@@ -153,6 +111,12 @@ def draw_cases(
         panels.save(record.pop("sheet"), run.figures / name)
         records.append(record | {"figure": name})
     return records
+
+
+def _truth(labels: Labels, case: dict[str, Any]) -> str:
+    if labels.head == "findings":
+        return labels.positive if case["target"] else labels.negative
+    return labels.class_names[int(case["label"])]
 
 
 def explain_images(run: RunDirectory, paths: Iterable[pathlib.Path], directory: pathlib.Path) -> list[dict[str, Any]]:
@@ -164,7 +128,8 @@ def explain_images(run: RunDirectory, paths: Iterable[pathlib.Path], directory: 
       directory: folder for the PNGs.
 
     Returns:
-      One record an image: `image`, `probability`, `decision` and `overlay` (the PNG's path).
+      One record an image: `image`, `probability`, `decision`, `parts` (the strongest likelihoods of each frozen
+      part, in words) and `overlay` (the PNG's path).
 
     Raises:
       CtcovError: an image cannot be read (none of the later ones is explained), or the run is not finished.
@@ -178,14 +143,31 @@ def explain_images(run: RunDirectory, paths: Iterable[pathlib.Path], directory: 
         decision = info.labels.positive if explanation.probability >= info.threshold else info.labels.negative
         footer = f"{info.labels.positive} {explanation.probability:.3f}, threshold {info.threshold:.3f}: {decision}"
         drawn = pathlib.Path(directory) / f"{files.unused_name(path.stem, taken)}_cam.png"
-        panels.save(_sheet(explanation, footer), drawn)
+        panels.save(_sheet(explanation, footer, run.labels), drawn)
         records.append(
-            {"image": str(path), "probability": explanation.probability, "decision": decision, "overlay": drawn}
+            {
+                "image": str(path),
+                "probability": explanation.probability,
+                "decision": decision,
+                "parts": explanation.parts_in_words(),
+                "overlay": drawn,
+            }
         )
     return records
 
 
-def _sheet(explanation: Explanation, footer: str) -> Image.Image:
-    images = [explanation.grey, explanation.seen, overlay(explanation.grey, explanation.heatmap)]
-    last = "Grad-CAM" if explanation.heatmap.any() else "Grad-CAM: no evidence"
-    return panels.draw(images, ["image", "what the network sees", last], footer)
+def _sheet(explanation: Explanation, footer: str, labels: Labels) -> Image.Image:
+    whole = "Grad-CAM, part 3" if explanation.parts else "Grad-CAM"
+    if labels.head == "findings":
+        whole += f", {_spaced(explanation.whole.explained)}"
+    maps = {whole: explanation.whole.heatmap}
+    for name, evidence in explanation.parts.items():
+        maps[f"{part_title(name)}, {_spaced(evidence.explained)}"] = evidence.heatmap
+    images = [explanation.grey, explanation.seen, *(overlay(explanation.grey, heatmap) for heatmap in maps.values())]
+    titles = [title if heatmap.any() else f"{title}: no evidence" for title, heatmap in maps.items()]
+    lines = [footer, "; ".join(explanation.parts_in_words())]
+    return panels.draw(images, ["image", "what the network sees", *titles], "\n".join(filter(None, lines)))
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")

@@ -75,21 +75,16 @@ def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
     metadata = input_pipeline.metadata(run.config.data, split).reset_index(drop=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split, batch_size=BATCH_SIZE)
 
-    likelihoods = {part.name: model.get_layer(part.name).output for part in run.parts}
-    whole = keras.Model(model.input, {"logits": model.output, **likelihoods})
-
-    @tf.function(reduce_retracing=True)
-    def answers_to(images: tf.Tensor) -> tf.Tensor:
-        found = whole(images, training=False)
-        return tf.concat([scores.probabilities(found["logits"], run.labels), *map(found.get, likelihoods)], axis=1)
-
-    names = [f"p_{name}" for name in run.labels.outputs] + [name for part in run.parts for name in part.likelihoods]
+    answers_to = tf.function(scores.Answers(model, run.labels, run.parts), reduce_retracing=True)
+    likelihoods = [name for part in run.parts for name in part.likelihoods]
+    names = [*(f"p_{name}" for name in run.labels.outputs), *likelihoods]
     rows = []
     with tqdm.tqdm(
         total=len(metadata), desc=f"predict {split}", unit="image", delay=SILENT_SECONDS, leave=False
     ) as bar:
         for images, _ in batches:
-            rows.append(answers_to(images).numpy())
+            found = answers_to(images)
+            rows.append(np.column_stack([found["probabilities"], *map(found.get, likelihoods)]))
             bar.update(len(rows[-1]))
     answers = np.concatenate([np.zeros((0, len(names))), *rows])
     broken = int(np.sum(~np.isfinite(answers).all(axis=1)))

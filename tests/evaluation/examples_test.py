@@ -4,7 +4,7 @@ from PIL import Image
 import pytest
 
 from ctcov_tf import errors, input_pipeline
-from ctcov_tf.evaluation import examples, predictions
+from ctcov_tf.evaluation import examples, panels, predictions
 from ctcov_tf.images import decode
 
 
@@ -61,7 +61,42 @@ def test_explainer_agrees_with_the_predictions(light_run):
         assert found.probability == pytest.approx(expected[index], abs=1e-5)
         assert found.grey.shape == rgb.shape[:2]
         assert found.seen.shape == (64, 64)
-        assert found.heatmap.ndim == 2
+        assert found.whole.heatmap.ndim == 2
+        assert found.whole.explained == "covid19"
+        assert not found.parts
+
+
+def test_explainer_tells_what_the_parts_say(tiny_fusion_run):
+    expected = predictions.predict_split(tiny_fusion_run, "validation").iloc[0]
+    example = next(iter(input_pipeline.examples(tiny_fusion_run.config.data, "validation")))
+    explainer = examples.Explainer(tiny_fusion_run, tiny_fusion_run.load_model())
+    found = explainer(decode.decode_rgb(example["image"].numpy(), "image"))
+    assert list(found.parts) == ["part1", "part2"]
+    for name, evidence in found.parts.items():
+        for output, probability in evidence.probabilities.items():
+            assert probability == pytest.approx(expected[f"{name}_{output}"], abs=1e-4)
+        assert evidence.heatmap.ndim == 2
+    ranked = sorted(found.parts["part1"].probabilities.items(), key=lambda item: -item[1])
+    assert found.parts["part1"].explained == ranked[0][0]
+    assert found.parts["part2"].explained == "pneumonia"
+    words = found.parts_in_words()
+    assert words[0].startswith(f"part 1: {ranked[0][0].replace('_', ' ')} {ranked[0][1]:.2f}, ")
+    assert words[0].count(",") == 2
+    assert words[1].count(",") == 1
+
+
+def test_sheet_of_a_fusion_has_a_column_a_part(tiny_fusion_run, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 60), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "film.png")
+    (record,) = examples.explain_images(tiny_fusion_run, [tmp_path / "film.png"], tmp_path / "out")
+    assert [words[:7] for words in record["parts"]] == ["part 1:", "part 2:"]
+    with Image.open(record["overlay"]) as image:
+        assert image.width == 5 * (panels.SIDE + panels.GAP) + panels.GAP
+
+
+def test_images_of_unknown_target_are_no_cases():
+    cases = examples.pick_cases(frame([1, -1, 0, -1], [0.9, 0.99, 0.2, 0.01]), 0.5, each=4)
+    assert sorted(cases.index) == [0, 2]
 
 
 def test_explain_images_writes_an_overlay_a_file(light_run, tmp_path):

@@ -1,5 +1,6 @@
 import dataclasses
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,8 +21,47 @@ def test_rows_are_the_images_in_order(run):
     np.testing.assert_array_equal(frame["probability"], frame["p_covid19"])
 
 
+def test_findings_have_targets_and_probabilities_each(tiny_parts):
+    run = tiny_parts["part1"]
+    frame = predictions.predict_split(run, "test")
+    masked = 0
+    for name in run.labels.outputs:
+        states, targets = frame[f"finding_{name}"], frame[f"t_{name}"]
+        assert targets.tolist() == states.map({1: 1, 0: 0, -1: -1, -2: 0}).tolist()  # the policy's defaults
+        assert frame[f"p_{name}"].between(0, 1).all()
+        masked += (targets == -1).sum()
+    assert masked
+    assert frame["target"].tolist() == frame["t_pneumonia"].tolist()
+    assert frame["probability"].tolist() == frame["p_pneumonia"].tolist()
+
+
+def test_the_policy_decides_on_targets(tiny_parts):
+    run = tiny_parts["part1"]
+    table = input_pipeline.metadata(run.config.data, "train")
+    open_cases = (table["finding_pneumonia"] == -1).to_numpy()
+    for policy, target in (("ignore", -1), ("zeros", 0), ("ones", 1)):
+        data = dataclasses.replace(run.config.data, uncertain=policy)
+        other = dataclasses.replace(run, config=dataclasses.replace(run.config, data=data))
+        found = predictions.with_targets(other, table)["target"]
+        assert open_cases.any()
+        assert (found[open_cases] == target).all()
+
+
+def test_a_fusion_gives_the_likelihoods_of_its_parts(tiny_fusion_run):
+    model = tiny_fusion_run.load_model()
+    frame = predictions.predict_split(tiny_fusion_run, "validation", model)
+    batches = input_pipeline.evaluation_batches(tiny_fusion_run.config, tiny_fusion_run.labels, "validation")
+    images = np.concatenate([batch for batch, _ in batches])
+    for part in tiny_fusion_run.parts:
+        likelihoods = keras.Model(model.input, model.get_layer(part.name).output)
+        found = frame[list(part.likelihoods)]
+        np.testing.assert_allclose(found, likelihoods(images, training=False), atol=1e-5)
+        assert found.to_numpy().std() > 0.01
+
+
 def test_a_second_call_reads_the_file(run, monkeypatch):
     first = predictions.predict_split(run, "test")
+    assert first["source"].map(type).eq(str).all()
     monkeypatch.setattr(predictions, "_predict", None)
     pd.testing.assert_frame_equal(predictions.predict_split(run, "test"), first, check_dtype=False)
 

@@ -136,6 +136,71 @@ def test_parts_that_define_little_have_a_report(run, monkeypatch, rows):
     assert ("one class only" if rows else "holds no images") in run.report_file.read_text()
 
 
+def test_findings_stand_in_report_and_table(tiny_parts, tmp_path):
+    shutil.copytree(tiny_parts["part1"].path, tmp_path / "run")
+    run = run_directory.load(tmp_path / "run")
+    found = protocols.evaluate(run, ["test"], reason="findings", explain=False)
+    frame = predictions.predict_split(run, "test")
+    by_finding = found["findings"]["test"]["by_finding"]
+    assert list(by_finding) == list(run.labels.outputs)
+    known = frame["t_pneumonia"] >= 0
+    assert found["splits"]["test"]["images"] == by_finding["pneumonia"]["images"] == known.sum() < len(frame)
+    assert found["splits"]["test"]["metrics"]["auc"] == by_finding["pneumonia"]["auc"]
+    mean = found["findings"]["test"]["mean_auc"]
+    assert f"{mean['value']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]" in protocols.table(found)
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", run.report_file.read_text()))
+    for expected in ("By finding, test", "pleural effusion", "uncertain left out, unmentioned counts as absent"):
+        assert expected in page
+
+
+def test_a_fusion_names_its_parts(tiny_fusion_run, tmp_path):
+    shutil.copytree(tiny_fusion_run.path, tmp_path / "run")
+    run = run_directory.load(tmp_path / "run")
+    found = protocols.evaluate(run, ["validation"], reason="parts", explain=False)
+    assert [part["name"] for part in found["parts"]] == ["part1", "part2"]
+    page = run.report_file.read_text()
+    for part in run.parts:
+        assert part.trained_on in page
+
+
+def with_shared(table, of_train, share):
+    """The table with every other row's group and source taken from elsewhere."""
+    every_other = pd.Series(range(len(table))) % 2 == 0
+    groups = table["group_id"].where(~(share & every_other), of_train["group_id"].iloc[0])
+    return table.assign(group_id=groups, source=(every_other | (table["label"] == 0)).map({True: "a", False: "b"}))
+
+
+def test_shared_patients_and_sources_are_shown(run, monkeypatch):
+    metadata = protocols.input_pipeline.metadata
+    train = metadata(run.config.data, "train")
+    monkeypatch.setattr(
+        protocols.input_pipeline,
+        "metadata",
+        lambda data, split: with_shared(metadata(data, split), train, split == "test"),
+    )
+    found = protocols.evaluate(run, ["test"], reason="leak", explain=False)
+    assert (found["splits"]["test"]["groups_in_train"], found["splits"]["test"]["images_in_train"]) == (1, 12)
+    same = found["same_source"]["test"]
+    frame = predictions.predict_split(run, "test")
+    kept = frame[frame["source"] == "a"]
+    assert same["sources"] == ["a"]
+    assert same["metrics"]["auc"]["value"] == pytest.approx(sk.roc_auc_score(kept["target"], kept["probability"]))
+    table = protocols.table(found)
+    assert table.startswith("WARNING: Patients stand in train and in test: 1 of the ")
+    assert "same source, test" in table
+    page = run.report_file.read_text()
+    assert page.index('<div class="warning">') < page.index("<h1>")
+    assert "AUC within the same source" in page
+
+
+def test_two_classes_are_judged_at_the_threshold_alone(tiny_parts):
+    run = tiny_parts["part2"]
+    frame = predictions.predict_split(run, "test")
+    found = summary.summarise(frame, 0.5, run.labels)
+    assert found["classes"] is None
+    assert found["positives"] == (frame["label"] == run.labels.positive_index).sum()
+
+
 def test_three_classes_are_summarised():
     generator = np.random.default_rng(0)
     labels = Labels(("covid19", "other_pneumonia", "normal"), "covid19", "three_class")
