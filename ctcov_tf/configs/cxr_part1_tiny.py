@@ -1,6 +1,8 @@
 """Part 1 of Deep-CXR-Net in small, for the demonstration and for tests, on synthetic radiographs.
 
     python train.py cxr_part1_tiny
+
+It is no model for patients.
 """
 
 import dataclasses
