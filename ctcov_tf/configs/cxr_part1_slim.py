@@ -13,9 +13,8 @@ from ctcov_tf.configs import cxr_part2_slim
 
 def get_config() -> Config:
     """Settings of part 2, with findings to learn."""
-    base = cxr_part2_slim.get_config()
     return dataclasses.replace(
-        base,
+        cxr_part2_slim.get_config(),
         data=DataConfig(dataset="phantom/cxr", positive="pneumonia"),
-        model=dataclasses.replace(base.model, head="findings"),
+        model=dataclasses.replace(cxr_part2_slim.NETWORK, head="findings"),
     )

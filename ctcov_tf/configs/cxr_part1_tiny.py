@@ -8,14 +8,13 @@ It is no model for patients.
 import dataclasses
 
 from ctcov_tf.config import Config, DataConfig
-from ctcov_tf.configs import cxr_part2_tiny
+from ctcov_tf.configs import cxr_part2_tiny, deep_ct_net_tiny
 
 
 def get_config() -> Config:
     """Settings of the demonstration."""
-    base = cxr_part2_tiny.get_config()
     return dataclasses.replace(
-        base,
+        cxr_part2_tiny.get_config(),
         data=DataConfig(dataset="phantom/cxr", positive="pneumonia"),
-        model=dataclasses.replace(base.model, head="findings"),
+        model=dataclasses.replace(deep_ct_net_tiny.NETWORK, head="findings"),
     )

@@ -8,13 +8,15 @@ the weights.
 
 from ctcov_tf.config import Config, DataConfig, DeepCTNetConfig, PreprocessConfig, TrainConfig
 
+NETWORK = DeepCTNetConfig(head="two_class", attention="slim", attention_levels=2, dropout=0.2)
+
 
 def get_config() -> Config:
     """Settings for training from scratch on two cores."""
     return Config(
         data=DataConfig(dataset="chest_xray_pneumonia", positive="pneumonia"),
         preprocess=PreprocessConfig(image_size=128),
-        model=DeepCTNetConfig(head="two_class", attention="slim", attention_levels=2, dropout=0.2),
+        model=NETWORK,
         train=TrainConfig(
             epochs=4,
             early_stages=((96, 10),),

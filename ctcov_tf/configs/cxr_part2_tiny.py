@@ -19,6 +19,6 @@ def get_config() -> Config:
         data=DataConfig(dataset="phantom/cxr_pneumonia", positive="pneumonia"),
         preprocess=PreprocessConfig(image_size=80),
         augment=AugmentConfig(),
-        model=dataclasses.replace(base.model, head="two_class"),
+        model=dataclasses.replace(deep_ct_net_tiny.NETWORK, head="two_class"),
         train=dataclasses.replace(base.train, epochs=12),
     )

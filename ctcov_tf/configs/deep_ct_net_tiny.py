@@ -9,6 +9,16 @@ epochs, 0.733 without it and 16, one training each. It is no model for patients.
 
 from ctcov_tf.config import AugmentConfig, Config, DataConfig, DeepCTNetConfig, PreprocessConfig, TrainConfig
 
+NETWORK = DeepCTNetConfig(
+    blocks=(3, 6, 6, 4),
+    growth_rate=16,
+    stem_channels=32,
+    output_stride=16,
+    attention="slim",
+    attention_channels=32,
+    attention_levels=2,
+)
+
 
 def get_config() -> Config:
     """Settings of the demonstration."""
@@ -16,15 +26,7 @@ def get_config() -> Config:
         data=DataConfig(dataset="phantom/ct"),
         preprocess=PreprocessConfig(image_size=96),
         augment=AugmentConfig(flip=True),
-        model=DeepCTNetConfig(
-            blocks=(3, 6, 6, 4),
-            growth_rate=16,
-            stem_channels=32,
-            output_stride=16,
-            attention="slim",
-            attention_channels=32,
-            attention_levels=2,
-        ),
+        model=NETWORK,
         train=TrainConfig(
             epochs=24,
             optimizer="adamw",
