@@ -67,7 +67,7 @@ def predict_command(
         else:
             print(f"{path!s:{width}}  {answer.probability:11.4f}  {answer.threshold:9.4f}  {answer.label}", flush=True)
     if not as_json:
-        print(_foot(opened.info, drawn=heatmap is not None))
+        print(_foot(opened.info, drawn=bool(taken)))
     return code
 
 

@@ -33,9 +33,22 @@ def exports(small_run, tmp_path_factory):
     return {"run": small_run.path, "saved_model": folder, **tflite.export_tflite(small_run, directory, ["float32"])}
 
 
-def test_all_three_kinds_answer_alike(exports, image_files, small_run):
+@pytest.fixture(scope="module")
+def small(exports):
+    """The small network, opened in all three kinds."""
+    return {kind: predictor.load(path) for kind, path in exports.items()}
+
+
+@pytest.fixture(scope="module")
+def fused(tiny_fusion_run, tiny_fusion_exports):
+    """Deep-CXR-Net, opened in all three kinds."""
+    paths = {"run": tiny_fusion_run.path} | {form: tiny_fusion_exports[form] for form in ("saved_model", "float32")}
+    return {kind: predictor.load(path) for kind, path in paths.items()}
+
+
+def test_all_three_kinds_answer_alike(small, image_files, small_run):
     for path in image_files:
-        answers = {kind: predictor.load(model).predict(path.read_bytes(), path.name) for kind, model in exports.items()}
+        answers = {kind: model.predict(path.read_bytes(), path.name) for kind, model in small.items()}
         expected = answers["run"]
         assert expected.label in (small_run.labels.positive, small_run.labels.negative)
         assert expected.probabilities == {"covid19": expected.probability}
@@ -44,24 +57,23 @@ def test_all_three_kinds_answer_alike(exports, image_files, small_run):
             assert answer.probability == pytest.approx(expected.probability, abs=1e-5)
 
 
-def test_all_three_kinds_draw_the_same_heat_map(exports, image_files):
+def test_all_three_kinds_draw_the_same_heat_map(small, image_files):
     data = image_files[0].read_bytes()
-    explained = {kind: predictor.load(model).explain(data, "a.png") for kind, model in exports.items()}
+    explained = {kind: model.explain(data, "a.png") for kind, model in small.items()}
     expected = explained["run"].heatmaps["covid19"]
     assert expected.ndim == 2
-    for model, explanation in explained.items():
+    for kind, explanation in explained.items():
         assert list(explanation.heatmaps) == ["covid19"]
         np.testing.assert_allclose(explanation.heatmaps["covid19"], expected, atol=1e-3)
         np.testing.assert_array_equal(explanation.image, decode.decode_rgb(data, "a.png"))
-        answer = predictor.load(exports[model]).predict(data, "a.png")
+        answer = small[kind].predict(data, "a.png")
         assert explanation.prediction.probabilities == pytest.approx(answer.probabilities, abs=1e-5)
 
 
-def test_a_fusion_names_its_likelihoods_in_every_kind(tiny_fusion_run, tiny_fusion_exports, image_files):
-    kinds = {"run": tiny_fusion_run.path} | {form: tiny_fusion_exports[form] for form in ("saved_model", "float32")}
+def test_a_fusion_names_its_likelihoods_in_every_kind(fused, tiny_fusion_run, image_files):
     names = [name for part in tiny_fusion_run.parts for name in part.likelihoods]
     for path in image_files:
-        answers = {kind: predictor.load(model).predict(path.read_bytes(), path.name) for kind, model in kinds.items()}
+        answers = {kind: model.predict(path.read_bytes(), path.name) for kind, model in fused.items()}
         expected = answers["run"].likelihoods
         assert list(expected) == names
         assert np.ptp(list(expected.values())) > 0.1
@@ -71,12 +83,9 @@ def test_a_fusion_names_its_likelihoods_in_every_kind(tiny_fusion_run, tiny_fusi
             assert answer.probability == pytest.approx(answers["run"].probability, abs=1e-4)
 
 
-def test_a_fusion_is_explained_part_by_part(tiny_fusion_run, tiny_fusion_exports, image_files):
+def test_a_fusion_is_explained_part_by_part(fused, image_files):
     data = image_files[0].read_bytes()
-    run, served = (
-        predictor.load(model).explain(data, "a.png")
-        for model in (tiny_fusion_run.path, tiny_fusion_exports["saved_model"])
-    )
+    run, served = (fused[kind].explain(data, "a.png") for kind in ("run", "saved_model"))
     likelihoods = {name: value for name, value in run.prediction.likelihoods.items() if name.startswith("part1_")}
     assert list(run.heatmaps) == ["covid19", max(likelihoods, key=likelihoods.__getitem__), "part2_pneumonia"]
     assert list(served.heatmaps) == list(run.heatmaps)
@@ -85,10 +94,9 @@ def test_a_fusion_is_explained_part_by_part(tiny_fusion_run, tiny_fusion_exports
         np.testing.assert_allclose(served.heatmaps[name], heatmap, atol=1e-3)
 
 
-def test_a_file_without_heat_map_says_where_there_is_one(tiny_fusion_exports, image_files):
-    opened = predictor.load(tiny_fusion_exports["float32"])
+def test_a_file_without_heat_map_says_where_there_is_one(fused, image_files):
     with pytest.raises(errors.CtcovError, match=r"float32\.tflite: holds no heat map: ask the SavedModel or the run"):
-        opened.explain(image_files[0].read_bytes(), "a.png")
+        fused["float32"].explain(image_files[0].read_bytes(), "a.png")
 
 
 def test_a_record_that_is_not_the_networks_is_refused(tiny_fusion_run, tmp_path):
@@ -166,7 +174,7 @@ def test_a_damaged_saved_model_is_refused(tmp_path):
         predictor.load(tmp_path)
 
 
-def test_a_tflite_file_is_answered_without_tensorflow(exports, image_files, run_command, tmp_path):
+def test_a_tflite_file_is_answered_without_tensorflow(exports, small, image_files, run_command, tmp_path):
     code = (
         "import sys; from ctcov_tf import predict; "
         f"code = predict.predict_command({str(exports['float32'])!r}, [{str(image_files[0])!r}], as_json=True, "
@@ -175,6 +183,6 @@ def test_a_tflite_file_is_answered_without_tensorflow(exports, image_files, run_
     )
     done = run_command("-c", code)
     assert done.returncode == 0, done.stderr
-    expected = predictor.load(exports["run"]).predict(image_files[0].read_bytes(), "a.png")
+    expected = small["run"].predict(image_files[0].read_bytes(), "a.png")
     assert json.loads(done.stdout)["probability"] == pytest.approx(expected.probability, abs=1e-4)
     assert (tmp_path / "a.png").is_file()

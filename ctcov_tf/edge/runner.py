@@ -48,8 +48,9 @@ class EdgeModel:
           image: RGB, (h, w, 3), uint8.
 
         Returns:
-          `probability` (1,) of the positive class and `probabilities` (1, outputs), float32 in [0, 1];
-          `heatmap` (1, h', w'), float32 in [0, 1], where the file holds it.
+          `probability` (1,) of the positive class and `probabilities` (1, outputs), float32 in [0, 1]; of
+          Deep-CXR-Net each likelihood of its frozen parts (1,), float32 in [0, 1], by name; `heatmap`
+          (1, h', w'), float32 in [0, 1], where the file holds it.
         """
         return self._signature(image=image[np.newaxis])
 

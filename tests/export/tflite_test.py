@@ -25,15 +25,18 @@ def test_answers_as_the_trained_network(exports, images, expected, form, toleran
     np.testing.assert_array_equal([one["probability"] for one in answers], [one["probabilities"][0] for one in answers])
 
 
+@pytest.fixture(scope="module")
+def fused(tiny_fusion_run):
+    return predictor.load(tiny_fusion_run.path)
+
+
 @pytest.mark.parametrize(
     ("form", "tolerance"), [("float32", 1e-4), ("float16", 1e-2), ("dynamic_int8", 0.1), ("int8", 0.3)]
 )
-def test_a_fusion_answers_as_the_run_with_every_likelihood(
-    tiny_fusion_exports, tiny_fusion_run, images, form, tolerance
-):
-    model, run = EdgeModel(tiny_fusion_exports[form], threads=1), predictor.load(tiny_fusion_run.path)
+def test_a_fusion_answers_as_the_run_with_every_likelihood(tiny_fusion_exports, fused, images, form, tolerance):
+    model = EdgeModel(tiny_fusion_exports[form], threads=1)
     for image in images[:4]:
-        expected = run.predict(image.data, image.image_id)
+        expected = fused.predict(image.data, image.image_id)
         answer = model(decode.decode_rgb(image.data, image.image_id))
         assert set(answer) == {"probability", "probabilities", *expected.likelihoods}
         assert answer["probability"][0] == pytest.approx(expected.probability, abs=tolerance)
