@@ -13,7 +13,6 @@ import pytest
 from ctcov_tf import RESEARCH_USE
 
 PROJECT = pathlib.Path(__file__).parents[2]
-CTCOV = ("-c", "from ctcov_tf.cli import main; main()")
 SMALL = ("--image-size", "48", "--blocks", "1", "1", "1", "1")
 
 
@@ -41,16 +40,8 @@ def image_file(phantom_data_dir, workplace):
     return path
 
 
-def run(*command, timeout=300):
-    answer = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=PROJECT, capture_output=True, text=True, timeout=timeout
-    )
-    assert "Traceback" not in answer.stderr, answer.stderr
-    return answer
-
-
 @pytest.fixture(scope="module")
-def run_directory(workplace, data):
+def run_directory(run, workplace, data):
     path = workplace / "run"
     answer = run("train.py", "deep_ct_net_tiny", *data, *SMALL, "--epochs", "2", "--run-dir", path)
     assert answer.returncode == 0, answer.stderr
@@ -59,15 +50,15 @@ def run_directory(workplace, data):
 
 
 @pytest.fixture(scope="module")
-def exports(run_directory, workplace):
+def exports(run, run_directory, workplace):
     answer = run("export.py", run_directory, "--out", workplace / "exports", "--forms", "saved_model", "float32")
     assert answer.returncode == 0, answer.stderr
     assert RESEARCH_USE in answer.stdout
     return workplace / "exports"
 
 
-def test_evaluate_writes_the_report(run_directory):
-    answer = run(*CTCOV, "evaluate", run_directory)
+def test_evaluate_writes_the_report(ctcov, run_directory):
+    answer = ctcov("evaluate", run_directory)
     assert answer.returncode == 0, answer.stderr
     assert RESEARCH_USE in answer.stdout
     page = (run_directory / "report.html").read_text()
@@ -76,18 +67,18 @@ def test_evaluate_writes_the_report(run_directory):
     assert len((run_directory / "test_readings.jsonl").read_text().splitlines()) == 1
 
 
-def test_explain_draws_an_overlay(run_directory, image_file, tmp_path):
-    answer = run(*CTCOV, "explain", run_directory, image_file, "--out", tmp_path)
+def test_explain_draws_an_overlay(ctcov, run_directory, image_file, tmp_path):
+    answer = ctcov("explain", run_directory, image_file, "--out", tmp_path)
     assert answer.returncode == 0, answer.stderr
     (overlay,) = tmp_path.glob("*.png")
     assert overlay.read_bytes().startswith(b"\x89PNG")
 
 
-def test_run_saved_model_and_tflite_answer_alike(run_directory, exports, image_file):
+def test_run_saved_model_and_tflite_answer_alike(ctcov, run_directory, exports, image_file):
     answers = {}
     (tflite,) = exports.glob("*.tflite")
     for model in (run_directory, exports / "deep_ct_net_tiny", tflite):
-        answer = run(*CTCOV, "predict", model, image_file, "--json")
+        answer = ctcov("predict", model, image_file, "--json")
         assert answer.returncode == 0, answer.stderr
         answers[model.name] = json.loads(answer.stdout)
     first, *others = answers.values()
@@ -97,24 +88,24 @@ def test_run_saved_model_and_tflite_answer_alike(run_directory, exports, image_f
         assert (other["label"], other["threshold"]) == (first["label"], first["threshold"])
 
 
-def test_one_bad_image_does_not_stop_the_others(exports, image_file, tmp_path):
+def test_one_bad_image_does_not_stop_the_others(ctcov, exports, image_file, tmp_path):
     bad = tmp_path / "empty.png"
     bad.touch()
     (tflite,) = exports.glob("*.tflite")
-    answer = run(*CTCOV, "predict", tflite, bad, image_file, "--json")
+    answer = ctcov("predict", tflite, bad, image_file, "--json")
     assert answer.returncode == 2
     assert answer.stderr.startswith(f"error: {bad}: empty")
     assert len(answer.stdout.splitlines()) == 1
 
 
-def test_export_never_overwrites(run_directory, exports):
+def test_export_never_overwrites(run, run_directory, exports):
     answer = run("export.py", run_directory, "--out", exports, "--forms", "saved_model")
     assert answer.returncode == 2
     assert "--version" in answer.stderr
     assert answer.stderr.count("\n") == 1
 
 
-def test_ctrl_c_leaves_a_run_that_goes_on(workplace, data):
+def test_ctrl_c_leaves_a_run_that_goes_on(run, workplace, data):
     path = workplace / "interrupted"
     command = [sys.executable, "train.py", "deep_ct_net_tiny", *data, *SMALL, "--epochs", "60", "--run-dir", str(path)]
     with subprocess.Popen(

@@ -2,25 +2,14 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
 from ctcov_tf import config
 
 PROJECT = pathlib.Path(__file__).parents[2]
-CTCOV = ("-c", "from ctcov_tf.cli import main; main()")
 SMALL = ("--image-size", "48", "--blocks", "1", "1", "1", "1", "--epochs", "1")
 LIKELIHOODS = [f"part1_{finding}" for finding in config.FINDINGS] + ["part2_pneumonia", "part2_normal"]
-
-
-def run(*command, timeout=300):
-    answer = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=PROJECT, capture_output=True, text=True, timeout=timeout
-    )
-    assert "Traceback" not in answer.stderr, answer.stderr
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +18,7 @@ def data(phantom_data_dir):
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory, data):
+def parts(run, tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("parts")
     for number, dataset in ((1, "phantom/cxr_tiny"), (2, "phantom/cxr_pneumonia_tiny")):
         answer = run(
@@ -40,7 +29,7 @@ def parts(tmp_path_factory, data):
 
 
 @pytest.fixture(scope="module")
-def fusion(tmp_path_factory, data, parts):
+def fusion(run, tmp_path_factory, data, parts):
     path = tmp_path_factory.mktemp("fusion") / "run"
     answer = run("train.py", "deep_cxr_net_tiny", *data, "phantom/cxr_tiny", *SMALL, *parts, "--run-dir", path)
     assert answer.returncode == 0, answer.stderr
@@ -57,12 +46,12 @@ def image_file(phantom_data_dir, tmp_path_factory):
     return path
 
 
-def test_every_form_gives_the_same_likelihoods_by_name(fusion, image_file, tmp_path):
+def test_every_form_gives_the_same_likelihoods_by_name(run, ctcov, fusion, image_file, tmp_path):
     answer = run("export.py", fusion, "--out", tmp_path, "--forms", "saved_model", "float32")
     assert answer.returncode == 0, answer.stderr
     answers = []
     for model in (fusion, tmp_path / "deep_cxr_net_tiny", *tmp_path.glob("*.tflite")):
-        answer = run(*CTCOV, "predict", model, image_file, "--json")
+        answer = ctcov("predict", model, image_file, "--json")
         assert answer.returncode == 0, answer.stderr
         answers.append(json.loads(answer.stdout))
     first, *others = answers
@@ -73,15 +62,15 @@ def test_every_form_gives_the_same_likelihoods_by_name(fusion, image_file, tmp_p
         assert other["likelihoods"] == pytest.approx(first["likelihoods"], abs=1e-4)
 
 
-def test_the_report_tells_of_the_parts(fusion):
-    answer = run(*CTCOV, "evaluate", fusion)
+def test_the_report_tells_of_the_parts(ctcov, fusion):
+    answer = ctcov("evaluate", fusion)
     assert answer.returncode == 0, answer.stderr
     page = (fusion / "report.html").read_text()
     assert "cxr_part1_tiny" in page
     assert "cxr_part2_tiny" in page
 
 
-def test_a_missing_part_says_what_makes_it(data, tmp_path):
+def test_a_missing_part_says_what_makes_it(run, data, tmp_path):
     flags = ("--part1", tmp_path / "gone", "--run-dir", tmp_path / "run")
     answer = run("train.py", "deep_cxr_net_tiny", *data, "phantom/cxr_tiny", *SMALL, *flags)
     assert answer.returncode == 2

@@ -1,5 +1,4 @@
 from collections import Counter
-import json
 import os
 import pathlib
 import shutil
@@ -7,7 +6,7 @@ import shutil
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder
+from tfds_ctcov19 import archive_builder, testing
 from tfds_ctcov19.chest_xray_pneumonia import chest_xray_pneumonia_dataset_builder, file_names
 from tfds_ctcov19.errors import DatasetError
 
@@ -41,30 +40,7 @@ def labels(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def build(folder: pathlib.Path, config: str = "by_patient", data_dir: str = "built") -> tfds.core.DatasetBuilder:
-    builder = chest_xray_pneumonia_dataset_builder.Builder(config=config, data_dir=folder.parent / data_dir)
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-    return builder
-
-
-def report_of(builder: tfds.core.DatasetBuilder) -> dict:
-    return json.loads((builder.data_path / archive_builder.REPORT_FILE).read_text())
-
-
-def rows_of(builder: tfds.core.DatasetBuilder) -> dict[str, dict]:
-    return {
-        example["image_id"].decode(): {**example, "split": split}
-        for split in archive_builder.SPLITS
-        for example in builder.as_dataset(
-            split=split, decoders={"image": tfds.decode.SkipDecoding()}
-        ).as_numpy_iterator()
-    }
-
-
-def splits_of_groups(rows: dict[str, dict]) -> dict[bytes, set[str]]:
-    splits: dict[bytes, set[str]] = {}
-    for row in rows.values():
-        splits.setdefault(row["group_id"], set()).add(row["split"])
-    return splits
+    return testing.build(chest_xray_pneumonia_dataset_builder.Builder, folder, config, data_dir)
 
 
 @pytest.mark.parametrize(
@@ -86,8 +62,8 @@ def test_file_names_tell_patient_and_subtype(stem, film):
 
 
 def test_parts_are_pooled_and_equal_numbers_are_one_patient(published):
-    rows = rows_of(build(published))
-    assert all(len(splits) == 1 for splits in splits_of_groups(rows).values())
+    rows = testing.rows_of(build(published))
+    assert all(len(splits) == 1 for splits in testing.splits_of_groups(rows).values())
     person = [row for row in rows.values() if row["group_id"] == b"person1"]
     assert Counter((row["source"], row["subtype"]) for row in person) == {
         (b"train", b"bacterial"): 2,
@@ -100,7 +76,7 @@ def test_parts_are_pooled_and_equal_numbers_are_one_patient(published):
 
 
 def test_repetitions_are_dropped_and_named_with_files_without_a_number(published, capsys):
-    report = report_of(build(published))
+    report = testing.report_of(build(published))
     assert {omission["file"]: omission["reason"] for omission in report["dropped"]} == {
         "train/NORMAL/portrait.jpeg": "no patient number in its name",
         "train/PNEUMONIA/person2_bacteria_2.jpeg": "the same bytes as test/PNEUMONIA/person99_bacteria_299.jpeg",
@@ -110,7 +86,7 @@ def test_repetitions_are_dropped_and_named_with_files_without_a_number(published
 
 
 def test_subtypes_stand_in_every_part(published):
-    rows = rows_of(build(published)).values()
+    rows = testing.rows_of(build(published)).values()
     assert {(row["split"], row["subtype"]) for row in rows} == {
         (split, subtype) for split in archive_builder.SPLITS for subtype in (b"", b"bacterial", b"viral")
     }
@@ -118,21 +94,23 @@ def test_subtypes_stand_in_every_part(published):
 
 def test_the_split_is_the_same_every_time(published):
     once, twice = (build(published, data_dir=name) for name in ("once", "twice"))
-    assert {k: row["split"] for k, row in rows_of(once).items()} == {
-        k: row["split"] for k, row in rows_of(twice).items()
+    assert {k: row["split"] for k, row in testing.rows_of(once).items()} == {
+        k: row["split"] for k, row in testing.rows_of(twice).items()
     }
 
 
 def test_as_released_keeps_the_test_part_and_cuts_validation_by_patient(published):
     builder = build(published, "as_released")
-    rows = rows_of(builder)
+    rows = testing.rows_of(builder)
     assert {name for name, row in rows.items() if row["split"] == "test"} == {
         name for name in rows if name.startswith("test/")
     }
-    assert all(len(splits) == 1 for splits in splits_of_groups(rows).values())
+    assert all(len(splits) == 1 for splits in testing.splits_of_groups(rows).values())
     assert rows["train/PNEUMONIA/person1_bacteria_1.jpeg"]["group_id"] == b"train/person1"
     assert rows["test/PNEUMONIA/person1_virus_201.jpeg"]["group_id"] == b"test/person1"
-    assert report_of(builder)["notes"] == ["validation part in the archive: 2 images; cut from train by patient"]
+    assert testing.report_of(builder)["notes"] == [
+        "validation part in the archive: 2 images; cut from train by patient"
+    ]
     metadata = tfds.builder("chest_xray_pneumonia/as_released", data_dir=published.parent / "built").info.metadata
     assert metadata["groups_disjoint"] is False
     assert "publishers' word" in metadata["reason"]
@@ -140,7 +118,7 @@ def test_as_released_keeps_the_test_part_and_cuts_validation_by_patient(publishe
 
 def test_a_large_validation_part_stays(published, monkeypatch):
     monkeypatch.setattr(chest_xray_pneumonia_dataset_builder, "SMALLEST_VALIDATION", 2)
-    rows = rows_of(build(published, "as_released"))
+    rows = testing.rows_of(build(published, "as_released"))
     assert {name for name, row in rows.items() if row["split"] == "validation"} == {
         "val/NORMAL/NORMAL2-IM-1427-0001.jpeg",
         "val/PNEUMONIA/person1946_bacteria_4874.jpeg",
@@ -149,29 +127,32 @@ def test_a_large_validation_part_stays(published, monkeypatch):
 
 def test_mendeleys_archive_has_no_validation_part(published):
     shutil.rmtree(published / "chest_xray" / "val")
-    report = report_of(build(published, "as_released"))
+    report = testing.report_of(build(published, "as_released"))
     assert report["notes"] == ["validation part in the archive: 0 images; cut from train by patient"]
     assert all(report["images"]["validation"].values())
 
 
 def test_kaggles_folder_within_a_folder_and_its_zip_file(published):
-    expected = report_of(build(published, data_dir="flat"))["images"]
+    expected = testing.report_of(build(published, data_dir="flat"))["images"]
     outer = published / "chest_xray"
     outer.rename(published / "inner")
     outer.mkdir()
     (published / "inner").rename(outer / "chest_xray")
-    assert report_of(build(published, data_dir="nested"))["images"] == expected
+    assert testing.report_of(build(published, data_dir="nested"))["images"] == expected
 
     (published.parent / "manual").mkdir()
     shutil.make_archive(str(published.parent / "manual" / "archive"), "zip", published)
-    assert report_of(build(published.parent / "manual", data_dir="zipped"))["images"] == expected
+    assert testing.report_of(build(published.parent / "manual", data_dir="zipped"))["images"] == expected
 
 
 def test_class_folders_with_labels(labels):
     builder = build(labels)
-    report = report_of(builder)
+    report = testing.report_of(builder)
     assert sum(sum(by_class.values()) for by_class in report["images"].values()) == 24
-    assert {(row["source"], row["label"]) for row in rows_of(builder).values()} == {(b"train", 0), (b"train", 1)}
+    assert {(row["source"], row["label"]) for row in testing.rows_of(builder).values()} == {
+        (b"train", 0),
+        (b"train", 1),
+    }
     with pytest.raises(DatasetError, match="no test part in this layout: build the config by_patient"):
         build(labels, "as_released")
 
@@ -233,15 +214,15 @@ def test_real_sample(tmp_path):
     folder = pathlib.Path(os.environ["CTCOV_TEST_DATA"]).resolve() / "cxr_pneumonia_kermany"
     builder = chest_xray_pneumonia_dataset_builder.Builder(config="by_patient", data_dir=tmp_path)
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-    report = report_of(builder)
+    report = testing.report_of(builder)
     assert report["images"] == {
         "train": {"pneumonia": 480, "normal": 240},
         "validation": {"pneumonia": 60, "normal": 30},
         "test": {"pneumonia": 60, "normal": 30},
     }
     assert report["unreadable"] == report["dropped"] == []
-    rows = rows_of(builder)
+    rows = testing.rows_of(builder)
     assert Counter(row["subtype"] for row in rows.values()) == {b"bacterial": 300, b"viral": 300, b"": 300}
-    splits = splits_of_groups(rows)
+    splits = testing.splits_of_groups(rows)
     assert len(splits) == 776  # 16 numbers stand with and without NORMAL2-
     assert all(len(found) == 1 for found in splits.values())

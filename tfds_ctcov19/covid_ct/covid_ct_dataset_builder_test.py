@@ -1,4 +1,3 @@
-import json
 import os
 import pathlib
 import shutil
@@ -7,7 +6,7 @@ import zipfile
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder
+from tfds_ctcov19 import testing
 from tfds_ctcov19.covid_ct import covid_ct_dataset_builder, patients
 from tfds_ctcov19.errors import DatasetError
 
@@ -33,29 +32,12 @@ def archive(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def build(folder: pathlib.Path, config: str = "conflicts_dropped") -> tfds.core.DatasetBuilder:
-    builder = covid_ct_dataset_builder.Builder(config=config, data_dir=folder.parent / "built")
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-    return builder
-
-
-def report_of(builder: tfds.core.DatasetBuilder) -> dict:
-    return json.loads((builder.data_path / archive_builder.REPORT_FILE).read_text())
-
-
-def rows_of(builder: tfds.core.DatasetBuilder) -> dict[str, dict]:
-    examples = (
-        example
-        for split in archive_builder.SPLITS
-        for example in builder.as_dataset(
-            split=split, decoders={"image": tfds.decode.SkipDecoding()}
-        ).as_numpy_iterator()
-    )
-    return {example["image_id"].decode(): example for example in examples}
+    return testing.build(covid_ct_dataset_builder.Builder, folder, config)
 
 
 def test_examples_keep_bytes_and_tell_file_facts_by_content(archive, capsys):
     builder = build(archive)
-    rows = rows_of(builder)
+    rows = testing.rows_of(builder)
     for image_id, row in rows.items():
         assert row["image"] == (archive / "Images" / image_id).read_bytes()
         assert row["file_bytes"] == len(row["image"])
@@ -81,9 +63,9 @@ def test_examples_keep_bytes_and_tell_file_facts_by_content(archive, capsys):
 
 
 def test_only_the_training_copy_of_a_conflict_is_dropped(archive):
-    dropped = report_of(build(archive))["dropped"]
+    dropped = testing.report_of(build(archive))["dropped"]
     assert [omission["file"] for omission in dropped] == ["CT_NonCOVID/71%0.jpg"]
-    assert report_of(build(archive, "as_released"))["dropped"] == []
+    assert testing.report_of(build(archive, "as_released"))["dropped"] == []
 
 
 def test_upstreams_zip_files(archive):
@@ -95,17 +77,17 @@ def test_upstreams_zip_files(archive):
             packed.writestr("../escaped.png", b"")
             for image in (archive / "Images" / name).iterdir():
                 packed.write(image, f"{name}/{image.name}")
-    expected = report_of(build(archive))["images"]
+    expected = testing.report_of(build(archive))["images"]
     shutil.rmtree(archive / "Images")
     shutil.rmtree(archive.parent / "built")
-    assert report_of(build(archive))["images"] == expected
+    assert testing.report_of(build(archive))["images"] == expected
     assert not list(archive.parent.rglob("escaped.png"))
 
 
 def test_whole_archive_as_one_zip_file(archive):
     (archive.parent / "manual").mkdir()
     shutil.make_archive(str(archive.parent / "manual" / "COVID-CT-master"), "zip", archive.parent, "archive")
-    assert report_of(build(archive.parent / "manual"))["images"]["train"] == {"covid19": 2, "non_covid19": 2}
+    assert testing.report_of(build(archive.parent / "manual"))["images"]["train"] == {"covid19": 2, "non_covid19": 2}
 
 
 def test_labels_csv_stands_in_for_the_tables(archive):
@@ -195,14 +177,14 @@ def test_real_collection(tmp_path):
     folder = pathlib.Path(os.environ["CTCOV_TEST_DATA"]).resolve() / "covid_ct"
     builder = covid_ct_dataset_builder.Builder(config="conflicts_dropped", data_dir=tmp_path)
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-    report = report_of(builder)
+    report = testing.report_of(builder)
     assert report["images"] == {
         **builder.PUBLISHED,
         "train": {"covid19": 191, "non_covid19": 232},
     }
     assert {omission["file"] for omission in report["dropped"]} == {"CT_NonCOVID/71%0.jpg", "CT_NonCOVID/71%1.jpg"}
     assert report["unreadable"] == []
-    rows = rows_of(builder).values()
+    rows = testing.rows_of(builder).values()
     assert sum(row["mode"] == b"RGBA" for row in rows) == 174
     assert all(row["label"] == 0 for row in rows if row["mode"] == b"RGBA")
     groups = {(row["label"], row["group_id"]) for row in rows}

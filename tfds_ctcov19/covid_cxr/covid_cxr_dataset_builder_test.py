@@ -1,6 +1,5 @@
 from collections import Counter
 import csv
-import json
 import os
 import pathlib
 import shutil
@@ -8,7 +7,7 @@ import shutil
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder
+from tfds_ctcov19 import testing
 from tfds_ctcov19.covid_cxr import covid_cxr_dataset_builder, tables
 from tfds_ctcov19.errors import DatasetError
 
@@ -42,34 +41,11 @@ def repository(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def build(folder: pathlib.Path, config: str = "by_patient", data_dir: str = "built") -> tfds.core.DatasetBuilder:
-    builder = covid_cxr_dataset_builder.Builder(config=config, data_dir=folder.parent / data_dir)
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-    return builder
-
-
-def report_of(builder: tfds.core.DatasetBuilder) -> dict:
-    return json.loads((builder.data_path / archive_builder.REPORT_FILE).read_text())
+    return testing.build(covid_cxr_dataset_builder.Builder, folder, config, data_dir)
 
 
 def reasons(builder: tfds.core.DatasetBuilder) -> dict[str, str]:
-    return {omission["file"]: omission["reason"] for omission in report_of(builder)["dropped"]}
-
-
-def rows_of(builder: tfds.core.DatasetBuilder) -> dict[str, dict]:
-    return {
-        example["image_id"].decode(): {**example, "split": split}
-        for split in archive_builder.SPLITS
-        for example in builder.as_dataset(
-            split=split, decoders={"image": tfds.decode.SkipDecoding()}
-        ).as_numpy_iterator()
-    }
-
-
-def splits_of_groups(rows: dict[str, dict]) -> dict[bytes, set[str]]:
-    splits: dict[bytes, set[str]] = {}
-    for row in rows.values():
-        splits.setdefault(row["group_id"], set()).add(row["split"])
-    return splits
+    return {omission["file"]: omission["reason"] for omission in testing.report_of(builder)["dropped"]}
 
 
 def edit(table: pathlib.Path, old: str, new: str) -> None:
@@ -79,7 +55,7 @@ def edit(table: pathlib.Path, old: str, new: str) -> None:
 
 
 def test_features_of_the_class_folders(labels):
-    rows = rows_of(build(labels))
+    rows = testing.rows_of(build(labels))
     assert all(row["image"] == (labels / image_id).read_bytes() for image_id, row in rows.items())
     film = rows["Covid-19/covid_2_0.jpg"]
     assert (film["age"], film["sex"], film["view"], film["license"]) == (42, b"F", b"AP Supine", b"")
@@ -90,7 +66,7 @@ def test_features_of_the_class_folders(labels):
 
 
 def test_what_is_left_out_of_the_class_folders_is_named(labels, capsys):
-    report = report_of(build(labels))
+    report = testing.report_of(build(labels))
     assert {omission["file"]: omission["reason"] for omission in report["dropped"]} == {
         "Covid-19/covid_9_copy.jpg": "the same picture as Covid-19/covid_1_0.jpg, by labels.csv",
         "Covid-19/covid_4_0.jpg": "the same bytes as Covid-19/covid_10_same.jpg",
@@ -104,18 +80,18 @@ def test_what_is_left_out_of_the_class_folders_is_named(labels, capsys):
 
 
 def test_patients_that_share_an_image_are_one_group(labels):
-    rows = rows_of(build(labels))
+    rows = testing.rows_of(build(labels))
     assert "Covid-19/covid_4_0.jpg" not in rows
     assert {rows[f"Covid-19/covid_10_{name}.jpg"]["group_id"] for name in ("same", "other")} == {b"ieee8023-10"}
 
     edit(labels / "labels.csv", ",ieee8023-1,Covid-19/covid_1_0.jpg", ",ieee8023-3,Covid-19/covid_1_0.jpg")
-    rows = rows_of(build(labels, data_dir="again"))
+    rows = testing.rows_of(build(labels, data_dir="again"))
     assert rows["Covid-19/covid_1_0.jpg"]["group_id"] == rows["Covid-19/covid_3_0.jpg"]["group_id"]
 
 
 def test_groups_stay_whole_even_with_two_classes(labels):
-    rows = rows_of(build(labels))
-    assert all(len(splits) == 1 for splits in splits_of_groups(rows).values())
+    rows = testing.rows_of(build(labels))
+    assert all(len(splits) == 1 for splits in testing.splits_of_groups(rows).values())
     mixed = [row for row in rows.values() if row["group_id"] in (b"ieee8023-8", b"nih-00000042")]
     assert len({(row["group_id"], row["label"]) for row in mixed}) == 4
     assert tfds.builder("covid_cxr", data_dir=labels.parent / "built").info.metadata["groups_disjoint"] is True
@@ -123,24 +99,24 @@ def test_groups_stay_whole_even_with_two_classes(labels):
 
 def test_random_draws_images_and_admits_that_patients_leak(labels):
     builder = build(labels, "random")
-    assert any(len(splits) > 1 for splits in splits_of_groups(rows_of(builder)).values())
+    assert any(len(splits) > 1 for splits in testing.splits_of_groups(testing.rows_of(builder)).values())
     metadata = tfds.builder("covid_cxr/random", data_dir=labels.parent / "built").info.metadata
     assert metadata["groups_disjoint"] is False
     assert "images of one patient stand in training and in test" in metadata["reason"]
 
 
 def test_exactly_so_many_of_nih_are_added_to_the_test_part(labels, monkeypatch):
-    before = rows_of(build(labels, data_dir="none"))
+    before = testing.rows_of(build(labels, data_dir="none"))
     monkeypatch.setattr(covid_cxr_dataset_builder.Builder, "ADDED", 5)
     builder = build(labels)
-    assert report_of(builder)["notes"] == [
+    assert testing.report_of(builder)["notes"] == [
         "images of other pneumonia added to the test part: 5, of 5 in Table VI of the paper"
     ]
-    assert report_of(build(labels, "random"))["notes"] == report_of(builder)["notes"]
-    assert rows_of(builder).keys() == before.keys()
+    assert testing.report_of(build(labels, "random"))["notes"] == testing.report_of(builder)["notes"]
+    assert testing.rows_of(builder).keys() == before.keys()
     names = covid_cxr_dataset_builder.protocol.set_aside(records_of(labels), 5)
     assert len(names) == 5
-    rows = rows_of(builder)
+    rows = testing.rows_of(builder)
     assert {(rows[name]["split"], rows[name]["source"], rows[name]["label"]) for name in names} == {("test", b"nih", 1)}
     groups = {rows[name]["group_id"] for name in names}
     assert {name for name, row in rows.items() if row["group_id"] in groups} == names
@@ -149,17 +125,17 @@ def test_exactly_so_many_of_nih_are_added_to_the_test_part(labels, monkeypatch):
 
 def test_without_enough_other_pneumonia_half_of_it_is_left(repository, capsys):
     builder = build(repository)
-    assert report_of(builder)["notes"] == [
+    assert testing.report_of(builder)["notes"] == [
         "images of other pneumonia added to the test part: 4, of 100 in Table VI of the paper; "
         "at most half of the class is taken, in whole groups of nothing else"
     ]
     assert "added to the test part: 4, of 100" in capsys.readouterr().out
-    assert all(images["other_pneumonia"] for images in report_of(builder)["images"].values())
+    assert all(images["other_pneumonia"] for images in testing.report_of(builder)["images"].values())
 
 
 def test_the_split_is_the_same_every_time(labels):
     def splits(data_dir: str) -> dict[str, str]:
-        return {name: row["split"] for name, row in rows_of(build(labels, data_dir=data_dir)).items()}
+        return {name: row["split"] for name, row in testing.rows_of(build(labels, data_dir=data_dir)).items()}
 
     once = splits("once")
     table = labels / "labels.csv"
@@ -175,7 +151,7 @@ def records_of(folder: pathlib.Path) -> list[tables.Record]:
 
 def test_frontal_radiographs_of_the_repository(repository):
     builder = build(repository)
-    rows = rows_of(builder)
+    rows = testing.rows_of(builder)
     film = rows["images/covid-1-day3.jpg"]
     assert (film["group_id"], film["source"], film["age"]) == (b"ieee8023-1", b"ieee8023", 31)
     assert film["finding"] == b"Pneumonia/Viral/COVID-19"
@@ -200,7 +176,7 @@ def test_frontal_radiographs_of_the_repository(repository):
 
 def test_the_older_table_of_the_repository(repository):
     """Without `modality` and `folder`, flat findings, other spelling of the columns."""
-    expected = rows_of(build(repository, data_dir="newer"))
+    expected = testing.rows_of(build(repository, data_dir="newer"))
     table = repository / "metadata.csv"
     with table.open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["folder"] == "images"]
@@ -213,7 +189,7 @@ def test_the_older_table_of_the_repository(repository):
         writer = csv.writer(file)
         writer.writerow([*columns, "filename", ""])
         writer.writerows([*(row[name] for name in columns.values()), row["filename"], ""] for row in rows)
-    older = rows_of(build(repository, data_dir="older"))
+    older = testing.rows_of(build(repository, data_dir="older"))
     assert {name: row["label"] for name, row in older.items()} == {name: row["label"] for name, row in expected.items()}
 
 
@@ -371,7 +347,7 @@ def test_real_films(tmp_path):
     folder = pathlib.Path(os.environ["CTCOV_TEST_DATA"]).resolve() / "cxr_covid"
     builder = covid_cxr_dataset_builder.Builder(config="by_patient", data_dir=tmp_path)
     builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-    report = report_of(builder)
+    report = testing.report_of(builder)
     images = report["images"]
     assert {label: sum(images[split][label] for split in images) for label in builder.CLASSES} == {
         "covid19": 427 - 6,
@@ -387,8 +363,8 @@ def test_real_films(tmp_path):
         assert images["test"][label] / whole == pytest.approx(0.3, abs=0.02)
     assert images["test"]["other_pneumonia"] == pytest.approx(100 + 0.3 * 480, abs=5)
 
-    rows = rows_of(builder)
-    assert all(len(splits) == 1 for splits in splits_of_groups(rows).values())
+    rows = testing.rows_of(builder)
+    assert all(len(splits) == 1 for splits in testing.splits_of_groups(rows).values())
     labels: dict[bytes, set[int]] = {}
     for row in rows.values():
         labels.setdefault(row["group_id"], set()).add(row["label"])

@@ -1,11 +1,10 @@
-import json
 import pathlib
 import shutil
 
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder
+from tfds_ctcov19 import testing
 from tfds_ctcov19.ctcov19 import ctcov19_dataset_builder
 from tfds_ctcov19.errors import DatasetError
 
@@ -25,27 +24,11 @@ def archive(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def build(folder: pathlib.Path, config: str = "as_released") -> tfds.core.DatasetBuilder:
-    builder = ctcov19_dataset_builder.Builder(config=config, data_dir=folder.parent / "built")
-    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=folder))
-    return builder
-
-
-def report_of(builder: tfds.core.DatasetBuilder) -> dict:
-    return json.loads((builder.data_path / archive_builder.REPORT_FILE).read_text())
-
-
-def rows_of(builder: tfds.core.DatasetBuilder) -> dict[str, dict]:
-    return {
-        example["image_id"].decode(): {**example, "split": split}
-        for split in archive_builder.SPLITS
-        for example in builder.as_dataset(
-            split=split, decoders={"image": tfds.decode.SkipDecoding()}
-        ).as_numpy_iterator()
-    }
+    return testing.build(ctcov19_dataset_builder.Builder, folder, config)
 
 
 def test_layouts_formats_and_groups(archive):
-    rows = rows_of(build(archive))
+    rows = testing.rows_of(build(archive))
     for image_id, row in rows.items():
         assert row["image"] == (archive / image_id).read_bytes()
     assert rows["Val/OtherPneumonia/pneu_152.png"]["group_id"] == b"Val/OtherPneumonia"
@@ -58,7 +41,7 @@ def test_layouts_formats_and_groups(archive):
 
 
 def test_unreadable_files_are_named_and_the_table_stands_beside_table_2(archive, capsys):
-    report = report_of(build(archive))
+    report = testing.report_of(build(archive))
     assert {omission["file"] for omission in report["unreadable"]} == {
         "Train/COV/2020_4_23/pos_189.png",
         "Test/Normal/1/neg_23.png",
@@ -76,7 +59,7 @@ def test_table_2_adds_up_to_the_papers_totals():
 
 
 def test_grouped_pools_the_parts_and_keeps_series_whole(archive):
-    released, grouped = rows_of(build(archive)), rows_of(build(archive, "grouped"))
+    released, grouped = testing.rows_of(build(archive)), testing.rows_of(build(archive, "grouped"))
     assert released.keys() == grouped.keys()
     splits: dict[bytes, set[str]] = {}
     for row in grouped.values():
@@ -97,9 +80,9 @@ def test_metadata_admits_that_patients_are_unknown(archive):
 def test_zip_file_as_published(archive):
     (archive.parent / "manual").mkdir()
     shutil.make_archive(str(archive.parent / "manual" / "CT-COV19"), "zip", archive.parent, archive.name)
-    expected = report_of(build(archive))["images"]
+    expected = testing.report_of(build(archive))["images"]
     shutil.rmtree(archive.parent / "built")
-    assert report_of(build(archive.parent / "manual"))["images"] == expected
+    assert testing.report_of(build(archive.parent / "manual"))["images"] == expected
 
 
 @pytest.mark.parametrize("place", ["Val/OtherPneumonia", "Test/COV", "Train/Normal"])
