@@ -90,7 +90,7 @@ def tiny_parts(tiny_config, tmp_path_factory: pytest.TempPathFactory):
                 tiny_config,
                 data=dataclasses.replace(tiny_config.data, dataset=dataset, positive="pneumonia"),
                 model=dataclasses.replace(
-                    tiny_config.model, head=head, blocks=(2, 2, 2), output_stride=16, attention_levels=2
+                    tiny_config.model, head=head, blocks=(1, 1, 1), output_stride=16, attention_levels=2
                 ),
             ),
         )
@@ -107,13 +107,11 @@ def tiny_fusion_config(tiny_config, tiny_parts):
         tiny_config,
         data=dataclasses.replace(tiny_config.data, dataset="phantom/cxr_tiny"),
         model=config.DeepCXRNetConfig(
-            blocks=(2, 2, 2),
+            blocks=(1, 1, 1),
             output_stride=16,
             growth_rate=8,
             stem_channels=16,
-            attention="slim",
-            attention_channels=16,
-            attention_levels=2,
+            attention="none",
             dense_units=(16, 8),
             part1=str(tiny_parts["part1"].path),
             part2=str(tiny_parts["part2"].path),
