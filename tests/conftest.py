@@ -121,18 +121,19 @@ def tiny_fusion_config(tiny_config, tiny_parts):
 
 def untrained_run(path: pathlib.Path, preset: str, config):
     """Writes a run directory with random weights and a threshold of 0.5."""
-    from ctcov_tf import files, input_pipeline, run_directory
+    from ctcov_tf import files, run_directory
+    from ctcov_tf.datasets import contents
     from ctcov_tf.models import registry
     from ctcov_tf.training import parts as parts_lib
 
     parts = parts_lib.load(config)
-    labels = input_pipeline.labels_of(config.data, config.model.head)
+    labels = contents.labels_of(config.data, config.model.head)
     run = run_directory.RunDirectory(
         path=path,
         preset=preset,
         config=config,
         labels=labels,
-        manifest=input_pipeline.manifest(config.data),
+        manifest=contents.manifest(config.data),
         versions={"python": sys.version.split()[0]},
         parts=tuple(part.info for part in parts),
     )
@@ -225,6 +226,22 @@ def image_files(tmp_path_factory: pytest.TempPathFactory):
 def worker_id(request: pytest.FixtureRequest) -> str:
     """Name of the pytest-xdist worker, `master` without it."""
     return getattr(request.config, "workerinput", {}).get("workerid", "master")
+
+
+@pytest.fixture
+def faulty(tmp_path, monkeypatch):
+    """Builds a dataset with faults: attributes of `tests.faulty_dataset.Faulty`."""
+    from ctcov_tf import config
+    from tests.faulty_dataset import Faulty
+
+    def build(**attributes):
+        for name, value in attributes.items():
+            monkeypatch.setattr(Faulty, name, value)
+        builder = Faulty(data_dir=tmp_path)
+        builder.download_and_prepare()
+        return config.Config(data=config.DataConfig(dataset="faulty", data_dir=str(tmp_path)))
+
+    return build
 
 
 @pytest.fixture

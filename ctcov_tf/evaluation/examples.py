@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ctcov_tf import files, input_pipeline
+from ctcov_tf import files
+from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import panels
 from ctcov_tf.evaluation.explainer import Explainer, Explanation
 from ctcov_tf.evaluation.remarks import part_title
@@ -86,7 +87,7 @@ def draw_cases(
     explainer = Explainer(run, model)
     rows = dict(zip(cases.index, cases.to_dict("records"), strict=True))
     drawn: dict[int, dict[str, Any]] = {}
-    for index, example in enumerate(input_pipeline.examples(run.config.data, split)):
+    for index, example in enumerate(contents.examples(run.config.data, split)):
         if index not in rows:
             continue
         case = rows[index]

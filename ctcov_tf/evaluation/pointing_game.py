@@ -13,6 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from ctcov_tf import input_pipeline
+from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import intervals
 from ctcov_tf.evaluation.predictions import SILENT_SECONDS
 from ctcov_tf.explain import GradCam
@@ -38,7 +39,7 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
     """
     if run.labels.head == "findings":
         return None
-    examples = input_pipeline.examples(run.config.data, split)
+    examples = contents.examples(run.config.data, split)
     if "lesion_mask" not in examples.element_spec:
         return None
     size = run.config.preprocess.image_size

@@ -13,6 +13,7 @@ import tensorflow as tf
 import tqdm
 
 from ctcov_tf import errors, files, input_pipeline
+from ctcov_tf.datasets import contents
 from ctcov_tf.models import scores
 from ctcov_tf.run_directory import RunDirectory
 
@@ -64,7 +65,7 @@ def with_targets(run: RunDirectory, images: pd.DataFrame) -> pd.DataFrame:
     Returns:
       The rows with `target` and, for findings, `t_<finding>`: 1, 0, or -1 where the policy leaves it out.
     """
-    targets = input_pipeline.targets(run.config.data, run.labels, images).astype(int)
+    targets = contents.targets(run.config.data, run.labels, images).astype(int)
     found = images.assign(target=targets[:, run.labels.positive_output])
     if run.labels.head == "findings":
         found = found.assign(**{f"t_{name}": targets[:, index] for index, name in enumerate(run.labels.outputs)})
@@ -72,7 +73,7 @@ def with_targets(run: RunDirectory, images: pd.DataFrame) -> pd.DataFrame:
 
 
 def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
-    metadata = input_pipeline.metadata(run.config.data, split).reset_index(drop=True)
+    metadata = contents.metadata(run.config.data, split).reset_index(drop=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split, batch_size=BATCH_SIZE)
 
     answers_to = tf.function(scores.Answers(model, run.labels, run.parts), reduce_retracing=True)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ctcov_tf import RESEARCH_USE, files, input_pipeline
+from ctcov_tf import RESEARCH_USE, files
+from ctcov_tf.datasets import contents
 from ctcov_tf.datasets.opening import open_dataset
 from ctcov_tf.evaluation import (
     examples,
@@ -162,7 +163,7 @@ def _predict_from_metadata(
 
 
 def _metadata(run: RunDirectory, split: str) -> pd.DataFrame:
-    return input_pipeline.metadata(run.config.data, split)
+    return contents.metadata(run.config.data, split)
 
 
 def _in_train(images: pd.DataFrame, train: pd.DataFrame) -> dict[str, int]:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from ctcov_tf import config as config_lib
-from ctcov_tf import input_pipeline
+from ctcov_tf.datasets import contents
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +35,10 @@ def draw(data: config_lib.DataConfig, split: str, limit: int, seed: int = 0) -> 
     Returns:
       The images.
     """
-    total = len(input_pipeline.metadata(data, split))
+    total = len(contents.metadata(data, split))
     chosen = set(np.random.default_rng(seed).permutation(total)[:limit].tolist())
     return [
         Sample(example["image_id"].decode(), example["image"], int(example["label"]))
-        for index, example in enumerate(input_pipeline.examples(data, split).as_numpy_iterator())
+        for index, example in enumerate(contents.examples(data, split).as_numpy_iterator())
         if index in chosen
     ]

@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 import tensorflow as tf
 from tqdm import tqdm
 
-from ctcov_tf import RESEARCH_USE, errors, files, input_pipeline
+from ctcov_tf import RESEARCH_USE, errors, files
+from ctcov_tf.datasets import contents
 from ctcov_tf.export import samples
 from ctcov_tf.predictor import Prediction, Predictor, SavedModelPredictor, load
 from ctcov_tf.run_directory import RunDirectory
@@ -141,9 +142,9 @@ class PixelsPredictor(SavedModelPredictor):
 
 def _positive(run: RunDirectory, images: list[samples.Sample]) -> np.ndarray:
     """Whether each image is of the positive class, or has the positive finding: 1, 0, or -1 where unknown."""
-    table = input_pipeline.metadata(run.config.data, "validation").set_index("image_id")
+    table = contents.metadata(run.config.data, "validation").set_index("image_id")
     rows = table.loc[[sample.image_id for sample in images]]
-    return input_pipeline.targets(run.config.data, run.labels, rows)[:, run.labels.positive_output]
+    return contents.targets(run.config.data, run.labels, rows)[:, run.labels.positive_output]
 
 
 def _run(predictor: Predictor, images: list[samples.Sample], progress: tqdm) -> tuple[list[Prediction], float]:
@@ -173,7 +174,7 @@ def _largest(pairs: Iterable[tuple[dict[str, float], dict[str, float]]]) -> floa
 
 
 def _auc(positive: np.ndarray, answers: list[Prediction]) -> float | None:
-    known = positive != input_pipeline.MASKED
+    known = positive != contents.MASKED
     if len(set(positive[known])) < 2:
         return None
     return float(roc_auc_score(positive[known], np.array([answer.probability for answer in answers])[known]))

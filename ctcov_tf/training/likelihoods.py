@@ -9,6 +9,7 @@ import tensorflow as tf
 import tqdm
 
 from ctcov_tf import files, input_pipeline
+from ctcov_tf.datasets import contents
 from ctcov_tf.models import scores
 from ctcov_tf.models.deep_cxr_net import FrozenPart
 from ctcov_tf.run_directory import RunDirectory
@@ -31,7 +32,7 @@ def of_split(run: RunDirectory, split: str, parts: Sequence[FrozenPart]) -> npt.
       CtcovError: the dataset cannot be read.
     """
     path = run.likelihoods_file(split)
-    images = input_pipeline.metadata(run.config.data, split)["image_id"]
+    images = contents.metadata(run.config.data, split)["image_id"]
     names = [name for part in parts for name in part.info.likelihoods]
     if path.is_file():
         kept = pd.read_csv(path, keep_default_na=False, dtype={"image_id": str})

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from ctcov_tf import errors, files, input_pipeline, run_directory
 from ctcov_tf.config import Config, DeepCXRNetConfig, ModelConfig, TrainConfig
+from ctcov_tf.datasets import contents
 from ctcov_tf.models import deep_cxr_net, registry, transfer
 from ctcov_tf.models.deep_cxr_net import FrozenPart
 from ctcov_tf.training import callbacks, checkpoints, likelihoods, optimization, precision, versions
@@ -47,8 +48,8 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
         path=path,
         preset=preset,
         config=config,
-        labels=input_pipeline.labels_of(config.data, config.model.head),
-        manifest=input_pipeline.manifest(config.data),
+        labels=contents.labels_of(config.data, config.model.head),
+        manifest=contents.manifest(config.data),
         versions=versions.versions(),
         parts=tuple(part.info for part in parts_lib.load(config)),
     )

@@ -8,7 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from ctcov_tf import config, errors, input_pipeline
-from ctcov_tf.datasets import chexpert, opening
+from ctcov_tf.datasets import chexpert, contents, opening
 
 COLUMNS = [
     "No Finding",
@@ -56,7 +56,7 @@ def _row(root, part, patient, view):
 
 
 def test_frontal_views_are_split_by_patient_and_the_official_part_is_the_test(data):
-    tables = {split: input_pipeline.metadata(data, split) for split in ("train", "validation", "test")}
+    tables = {split: contents.metadata(data, split) for split in ("train", "validation", "test")}
     assert len(tables["train"]) + len(tables["validation"]) == PATIENTS
     assert 0 < len(tables["validation"]) < PATIENTS / 10
     assert sorted(tables["test"]["group_id"]) == [f"patient{number}" for number in range(64541, 64545)]
@@ -64,7 +64,7 @@ def test_frontal_views_are_split_by_patient_and_the_official_part_is_the_test(da
 
 
 def test_findings_keep_their_states_under_their_names(data):
-    table = input_pipeline.metadata(data, "train")
+    table = contents.metadata(data, "train")
     numbers = table["group_id"].str.removeprefix("patient").astype(int)
     assert list(table["finding_pneumonia"]) == [(1, 0, -1, -2)[number % 4] for number in numbers]
     assert (table["finding_edema"] == -2).all()
@@ -72,7 +72,7 @@ def test_findings_keep_their_states_under_their_names(data):
 
 
 def test_facts_of_the_files_are_read(data):
-    table = input_pipeline.metadata(data, "test")
+    table = contents.metadata(data, "test")
     assert set(table["mode"]) == {"L"}
     numbers = table["group_id"].str.removeprefix("patient").astype(int)
     assert list(table["height"]) == [10 + number % 3 for number in numbers]
@@ -81,7 +81,7 @@ def test_facts_of_the_files_are_read(data):
 
 
 def test_part_1_learns_its_findings_from_it(data):
-    labels = input_pipeline.labels_of(data, "findings")
+    labels = contents.labels_of(data, "findings")
     assert labels.outputs == config.FINDINGS
     settings = config.Config(data=data, preprocess=config.PreprocessConfig(image_size=16))
     images, targets = next(
@@ -95,12 +95,12 @@ def test_names_and_states_are_tfds_own(data):
     dataset = opening.open_dataset(data.dataset, data.data_dir)
     assert dataset.name == "chexpert:3.1.0"
     assert dataset.findings == chexpert.FINDINGS
-    assert input_pipeline.manifest(data)["splits"]["test"]["by_finding"]["pneumonia"] == 1
+    assert contents.manifest(data)["splits"]["test"]["by_finding"]["pneumonia"] == 1
 
 
 def test_a_split_that_is_not_there_is_named(data):
     with pytest.raises(errors.CtcovError, match="no split holdout: choose train, validation, test"):
-        input_pipeline.metadata(data, "holdout")
+        contents.metadata(data, "holdout")
 
 
 def test_where_it_is_not_built_the_command_is_tfds_own(tmp_path):

@@ -28,10 +28,11 @@ def data(phantom_data_dir):
 
 @pytest.fixture(scope="module")
 def image_file(phantom_data_dir, workplace):
-    from ctcov_tf import config, input_pipeline
+    from ctcov_tf import config
+    from ctcov_tf.datasets import contents
 
     example = next(
-        input_pipeline.examples(
+        contents.examples(
             config.DataConfig(dataset="phantom/tiny", data_dir=str(phantom_data_dir)), "test"
         ).as_numpy_iterator()
     )

@@ -3,7 +3,8 @@ import pandas as pd
 from PIL import Image
 import pytest
 
-from ctcov_tf import errors, input_pipeline
+from ctcov_tf import errors
+from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import examples, panels, predictions
 from ctcov_tf.images import decode
 
@@ -55,7 +56,7 @@ def test_explainer_agrees_with_the_predictions(light_run):
     model = light_run.load_model()
     expected = predictions.predict_split(light_run, "test", model)["probability"]
     explainer = examples.Explainer(light_run, model)
-    for index, example in enumerate(input_pipeline.examples(light_run.config.data, "test").take(3)):
+    for index, example in enumerate(contents.examples(light_run.config.data, "test").take(3)):
         rgb = decode.decode_rgb(example["image"].numpy(), "image")
         found = explainer(rgb)
         assert found.probability == pytest.approx(expected[index], abs=1e-5)
@@ -68,7 +69,7 @@ def test_explainer_agrees_with_the_predictions(light_run):
 
 def test_explainer_tells_what_the_parts_say(tiny_fusion_run):
     expected = predictions.predict_split(tiny_fusion_run, "validation").iloc[0]
-    example = next(iter(input_pipeline.examples(tiny_fusion_run.config.data, "validation")))
+    example = next(iter(contents.examples(tiny_fusion_run.config.data, "validation")))
     explainer = examples.Explainer(tiny_fusion_run, tiny_fusion_run.load_model())
     found = explainer(decode.decode_rgb(example["image"].numpy(), "image"))
     assert list(found.parts) == ["part1", "part2"]

@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 
 from ctcov_tf import errors, input_pipeline
+from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import predictions, threshold
 
 
 def test_rows_are_the_images_in_order(run):
     model = run.load_model()
     frame = predictions.predict_split(run, "validation", model)
-    metadata = input_pipeline.metadata(run.config.data, "validation")
+    metadata = contents.metadata(run.config.data, "validation")
     assert frame["image_id"].tolist() == metadata["image_id"].tolist()
     assert frame["target"].tolist() == (metadata["label"] == run.labels.positive_index).astype(int).tolist()
     batches = input_pipeline.evaluation_batches(run.config, run.labels, "validation", batch_size=5)
@@ -37,7 +38,7 @@ def test_findings_have_targets_and_probabilities_each(tiny_parts):
 
 def test_the_policy_decides_on_targets(tiny_parts):
     run = tiny_parts["part1"]
-    table = input_pipeline.metadata(run.config.data, "train")
+    table = contents.metadata(run.config.data, "train")
     open_cases = (table["finding_pneumonia"] == -1).to_numpy()
     for policy, target in (("ignore", -1), ("zeros", 0), ("ones", 1)):
         data = dataclasses.replace(run.config.data, uncertain=policy)

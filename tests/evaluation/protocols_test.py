@@ -171,7 +171,7 @@ def with_shared(table, of_train, share):
 
 
 def test_shared_patients_and_sources_are_shown(run, monkeypatch):
-    metadata = protocols.input_pipeline.metadata
+    metadata = protocols.contents.metadata
     train = metadata(run.config.data, "train")
     monkeypatch.setattr(
         protocols.input_pipeline,

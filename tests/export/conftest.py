@@ -73,7 +73,8 @@ def part_run(request: pytest.FixtureRequest, tiny_run, tmp_path_factory: pytest.
     import keras
     import numpy as np
 
-    from ctcov_tf import config, input_pipeline
+    from ctcov_tf import config
+    from ctcov_tf.datasets import contents
     from ctcov_tf.models import registry
 
     dataset, model = {
@@ -84,14 +85,14 @@ def part_run(request: pytest.FixtureRequest, tiny_run, tmp_path_factory: pytest.
         "part2": ("phantom/cxr_pneumonia_tiny", config.SmallCNNConfig(channels=(8, 8), head="two_class")),
     }[request.param]
     data = dataclasses.replace(tiny_run.config.data, dataset=dataset, positive="pneumonia", unmentioned="ignore")
-    labels = input_pipeline.labels_of(data, model.head)
+    labels = contents.labels_of(data, model.head)
     run = dataclasses.replace(
         tiny_run,
         path=tmp_path_factory.mktemp("parts") / request.param,
         preset=f"cxr_{request.param}",
         config=dataclasses.replace(tiny_run.config, data=data, model=model),
         labels=labels,
-        manifest=input_pipeline.manifest(data),
+        manifest=contents.manifest(data),
     )
     run.save()
     shutil.copy(tiny_run.calibration_file, run.calibration_file)

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ctcov_tf import RESEARCH_USE, errors, input_pipeline, predictor, run_directory
+from ctcov_tf import RESEARCH_USE, errors, predictor, run_directory
+from ctcov_tf.datasets import contents
 from ctcov_tf.export import samples, verify
 
 EXACT = ("saved_model", "float32", "float16")  # 8 bits are too coarse for so small a network to promise anything
@@ -72,8 +73,8 @@ def test_parts_are_verified_on_their_own(part_run, part_exports, tmp_path):
         assert row["score_difference"] <= 1e-4
         assert 0 <= row["auc"] <= 1
     data, labels = part_run.config.data, part_run.labels
-    table = input_pipeline.metadata(data, "validation")
-    targets = input_pipeline.targets(data, labels, table)[:, labels.positive_output]
+    table = contents.metadata(data, "validation")
+    targets = contents.targets(data, labels, table)[:, labels.positive_output]
     opened = predictor.load(part_run.path)
     scores = np.array(
         [opened.predict(one.data, one.image_id).probability for one in samples.draw(data, "validation", len(table))]

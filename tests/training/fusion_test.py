@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from ctcov_tf import errors, input_pipeline
+from ctcov_tf.datasets import contents
 from ctcov_tf.models import scores
 from ctcov_tf.training import likelihoods, train
 from ctcov_tf.training import parts as parts_lib
@@ -50,7 +51,7 @@ def test_cached_likelihoods_are_those_of_the_parts(runs, tiny_fusion_config):
     run = runs["cached"]
     parts = parts_lib.load(tiny_fusion_config)
     kept = pd.read_csv(run.likelihoods_file("validation"))
-    assert list(kept["image_id"]) == list(input_pipeline.metadata(run.config.data, "validation")["image_id"])
+    assert list(kept["image_id"]) == list(contents.metadata(run.config.data, "validation")["image_id"])
     images = np.concatenate(
         [batch for batch, _ in input_pipeline.evaluation_batches(run.config, run.labels, "validation")]
     )
