@@ -174,7 +174,7 @@ def test_shared_patients_and_sources_are_shown(run, monkeypatch):
     metadata = protocols.contents.metadata
     train = metadata(run.config.data, "train")
     monkeypatch.setattr(
-        protocols.input_pipeline,
+        protocols.contents,
         "metadata",
         lambda data, split: with_shared(metadata(data, split), train, split == "test"),
     )
