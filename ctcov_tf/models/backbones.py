@@ -68,10 +68,15 @@ def _dense_layer(x: keras.KerasTensor, growth_rate: int, dilation: int, name: st
 
 
 def _transition(x: keras.KerasTensor, pool: bool, name: str) -> keras.KerasTensor:
-    """Halves the channels and, if `pool`, the size."""
+    """Halves the channels and, if `pool`, the size.
+
+    The authors convolve and then pool. An average over positions and a convolution of single positions can change
+    places; pooled first, the convolution has a quarter of the positions left.
+    """
     x = _norm_relu(x, f"{name}_bn", f"{name}_relu")
-    x = _convolution(int(x.shape[-1] * COMPRESSION), 1, f"{name}_conv")(x)
-    return keras.layers.AveragePooling2D(2, name=f"{name}_pool")(x) if pool else x
+    if pool:
+        x = keras.layers.AveragePooling2D(2, name=f"{name}_pool")(x)
+    return _convolution(int(x.shape[-1] * COMPRESSION), 1, f"{name}_conv")(x)
 
 
 def _norm_relu(x: keras.KerasTensor, norm_name: str, relu_name: str) -> keras.KerasTensor:

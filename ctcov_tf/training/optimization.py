@@ -8,6 +8,7 @@ from keras import ops
 
 from ctcov_tf.config import TrainConfig
 from ctcov_tf.model_info import Labels
+from ctcov_tf.training.fused_adam import FusedAdam
 
 
 @keras.saving.register_keras_serializable(package="ctcov_tf")
@@ -137,7 +138,7 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int, first_epoch: int =
         "ema_momentum": config.ema_momentum or 0.99,
     }
     if config.optimizer == "adam":
-        return keras.optimizers.Adam(**settings)
-    optimizer = keras.optimizers.AdamW(weight_decay=config.weight_decay, **settings)
+        return FusedAdam(**settings)
+    optimizer = FusedAdam(weight_decay=config.weight_decay, **settings)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

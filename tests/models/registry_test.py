@@ -85,12 +85,15 @@ def test_learns_from_random_weights(name):
 
 
 def test_sizes_of_the_published_configurations():
-    """The README's table; DenseNet-121 at 224 px is 5.7 GFLOP in the literature, 7.4 at 256 px."""
+    """The README's table; DenseNet-121 at 224 px is 5.7 GFLOP in the literature, 7.4 at 256 px.
+
+    Ours pools before the convolutions of its transitions, which saves 0.6.
+    """
     slim = summary.describe(registry.build(DeepCTNetConfig(attention="slim", attention_levels=2), 256, 1))
     small = summary.describe(registry.build(SmallCNNConfig(), 256, 1))
     assert slim["parameters"] == pytest.approx(7.36e6, rel=1e-3)
     assert small["parameters"] == pytest.approx(1.28e6, rel=1e-2)
-    assert slim["gflops"] == pytest.approx(7.42, abs=0.1)
+    assert slim["gflops"] == pytest.approx(6.81, abs=0.05)
     assert small["gflops"] == pytest.approx(0.95, abs=0.05)
 
 

@@ -43,7 +43,8 @@ def test_schedule_survives_its_config():
 
 def test_paper_optimizer():
     optimizer = optimization.make_optimizer(TrainConfig(), steps_per_epoch=10)
-    assert type(optimizer) is keras.optimizers.Adam
+    assert isinstance(optimizer, keras.optimizers.Adam)
+    assert optimizer.weight_decay is None
     assert float(optimizer.learning_rate) == pytest.approx(1e-5)
     assert not optimizer.use_ema
     assert optimizer.gradient_accumulation_steps is None
