@@ -1,27 +1,26 @@
-"""How much faster is our training step than stock Keras'?
+"""How long is a training step of ours beside PyTorch's and stock Keras', on the same processor in the same run?
 
-    python -m benchmarks.training [--preset NAME ...] [--steps N] [--json] [--record FILE]
+    python -m benchmarks.training [--preset NAME ...] [--batch-size N ...] [--rounds N] [--json] [--record FILE]
 
-One optimiser step at 256 px on 16 synthetic images, of three variants of the same network:
+One optimiser step at 256 px on synthetic images, forward, backward and Adam, of the same network with the same weights:
 
-- stock: Keras' own batch normalisation in float32,
-- fused: our batch normalisation in float32,
-- bfloat16: our batch normalisation in mixed bfloat16.
+- Keras float32: stock batch normalisation and Adam;
+- ctcov float32 and ctcov bfloat16: `FusedBatchNormalization`, `FusedAdam`;
+- PyTorch float32 and bfloat16 (autocast): channels last, fused Adam, in-place ReLU, and freed memory kept in the
+  process. Without that last one, which PyTorch's tuning guide advises, every large map gets new pages in every step.
 
-The variants take turns step by step, so that a change in the machine's load meets all of them alike;
-medians and quartiles are over the steps. Bound: bfloat16 is at least 2.2 times as fast as stock. That
-takes a processor with bfloat16 instructions (AVX512-BF16 or AMX): without them oneDNN emulates the
-arithmetic, several times slower than float32, and the table says so.
+Networks and weights are the same: the answers of all are compared before anything is timed. The contestants take
+turns step by step. The share of the roofline is arithmetic done (three times the forward pass's, counted on our
+network) over what the processor does in a large matrix product of that type in that time. bfloat16 takes a processor
+with instructions for it; without them it is emulated and slow, and left out unless --emulate says otherwise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
+import concurrent.futures
 import contextlib
+import ctypes
 import dataclasses
-import json
-import os
-import pathlib
-import platform
-import time
+import multiprocessing
 from typing import Any
 from unittest import mock
 
@@ -30,130 +29,189 @@ import numpy as np
 import tensorflow as tf
 import tyro
 
-from ctcov_tf import configs, files
+from benchmarks import record, roofline, timing
+from ctcov_tf import configs
 from ctcov_tf.layers import FusedBatchNormalization
-from ctcov_tf.models import registry
+from ctcov_tf.models import registry, summary
+from ctcov_tf.training.fused_adam import FusedAdam
 from ctcov_tf.training.precision import bfloat16_instructions
 
 IMAGE_SIZE = 256
-BATCH_SIZE = 16
-WARM_UP_STEPS = 2  # the first one traces the graph
-BOUND = 2.2
-PRECISION = {"stock": "float32", "fused": "float32", "bfloat16": "mixed_bfloat16"}
+LEARNING_RATE = 1e-5
+WARM_UP = 2  # the first step traces the graph
+OURS = "ctcov bfloat16"
+PEER, STOCK = "PyTorch bfloat16", "Keras float32"
+GOAL = 1.2
+LARGEST_DIFFERENCE = 2e-3  # of a logit in float32, over the logits' largest
+
+_MMAP_MAX, _TRIM_THRESHOLD = -4, -1  # mallopt's, from malloc.h
+
+Step = Callable[[], Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(record.Output):
     """Which networks, and how often."""
 
     preset: tuple[str, ...] = ("deep_ct_net_slim", "deep_ct_net")
     """Presets whose networks are measured."""
-    steps: int = 10
-    """Measured steps of each variant."""
-    json: bool = False
-    """Print JSON instead of a table."""
-    record: pathlib.Path | None = None
-    """File to write the JSON to."""
+    batch_size: tuple[int, ...] = (16, 32)
+    """Images a step."""
+    rounds: int = 9
+    """Measured steps of each contestant."""
+    emulate: bool = False
+    """Measure bfloat16 also where the processor has no instructions for it."""
 
 
 def main(options: Options) -> None:
-    """Measures every preset and prints the result."""
-    results = [measure(preset, options.steps) for preset in options.preset]
-    record = {
-        "benchmark": "training step",
-        "image_size": IMAGE_SIZE,
-        "batch_size": BATCH_SIZE,
-        "bound": BOUND,
-        "machine": platform.processor() or platform.machine(),
-        "bfloat16_instructions": bfloat16_instructions(),
-        "threads": len(os.sched_getaffinity(0)),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "presets": results,
-    }
-    if options.record:
-        files.write_json(options.record, record)
-    print(json.dumps(record, indent=2) if options.json else table(results))
+    """Measures every case in a process of its own, for memory's sake, and publishes the record."""
+    with_bfloat16 = options.emulate or bool(bfloat16_instructions())
+    settings = [
+        (preset, batch_size, options.rounds, with_bfloat16)
+        for preset in options.preset
+        for batch_size in options.batch_size
+    ]
+    with _process() as process:
+        peak = process.submit(roofline.measure).result()
+    cases = []
+    for arguments in settings:
+        with _process() as process:
+            cases.append(process.submit(measure, *arguments, peak["gflops"]).result())
+    goals = [
+        record.Goal(f"{OURS} over {PEER}, speed, {case.name}", case.ratios[name]["median"], GOAL, at_least=True)
+        for case in cases
+        if (name := f"{PEER} / {OURS}") in case.ratios
+    ]
+    shown = {"image_size": IMAGE_SIZE, "rounds": options.rounds, "threads": roofline.threads()}
+    record.publish(record.make("training", shown, cases, goals, roofline=peak), options)
 
 
-def measure(preset: str, steps: int) -> dict[str, Any]:
-    """Times the variants of one preset's network in turns.
+def _process() -> concurrent.futures.ProcessPoolExecutor:
+    return concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def measure(preset: str, batch_size: int, rounds: int, with_bfloat16: bool, peak: dict[str, float]) -> record.Case:
+    """Times the contestants of one network in turns.
 
     Args:
       preset: name of the preset.
-      steps: measured steps of each variant.
+      batch_size: images a step.
+      rounds: measured steps of each contestant.
+      with_bfloat16: whether bfloat16 is measured.
+      peak: GFLOP/s of a large matrix product by type.
 
     Returns:
-      Seconds a step (quartiles) and speed over stock of each variant.
+      Milliseconds an image; ratios say how many times as fast ours is.
     """
-    config = registry.without_weights(configs.load(preset).model)
     rng = np.random.default_rng(0)
-    images = rng.normal(size=(BATCH_SIZE, IMAGE_SIZE, IMAGE_SIZE, 3)).astype("float32")
-    targets = (np.arange(BATCH_SIZE)[:, None] % 2).astype("float32")
-    models = {}
-    for variant in PRECISION:
-        with _variant(variant):
-            model = registry.build(config, IMAGE_SIZE, 1)
-            model.compile(
-                keras.optimizers.Adam(1e-5), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False
-            )
-            for _ in range(WARM_UP_STEPS):
-                model.train_on_batch(images, targets)
-            models[variant] = model
-    seconds: dict[str, list[float]] = {variant: [] for variant in models}
-    for _ in range(steps):
-        for variant, model in models.items():
-            start = time.perf_counter()
-            model.train_on_batch(images, targets)
-            seconds[variant].append(time.perf_counter() - start)
-    stock = np.median(seconds["stock"])
-    return {
-        "preset": preset,
-        "parameters": models["bfloat16"].count_params(),
-        "variants": {
-            variant: {
-                "precision": PRECISION[variant],
-                "seconds": [round(float(q), 4) for q in np.quantile(values, [0.25, 0.5, 0.75])],
-                "images_per_second": round(BATCH_SIZE / float(np.median(values)), 2),
-                "ratio": round(float(stock / np.median(values)), 2),
-            }
-            for variant, values in seconds.items()
+    images = rng.normal(size=(batch_size, IMAGE_SIZE, IMAGE_SIZE, 3)).astype("float32")
+    targets = (np.arange(batch_size)[:, None] % 2).astype("float32")
+    config = registry.without_weights(configs.load(preset).model)
+    reference = registry.build(config, IMAGE_SIZE, 1)
+    gflop = 3 * batch_size * summary.describe(reference)["gflops"]
+
+    types = ("float32", "bfloat16") if with_bfloat16 else ("float32",)
+    contestants: dict[str, Step] = {STOCK: _keras_step(reference, config, "stock", images, targets)}
+    for dtype in types:
+        contestants[f"ctcov {dtype}"] = _keras_step(reference, config, dtype, images, targets)
+    contestants |= _torch_steps(reference, config, types, images, targets)
+    seconds = timing.in_turns(contestants, rounds, warm_up=WARM_UP)
+
+    ours = OURS if with_bfloat16 else "ctcov float32"
+    return record.Case(
+        name=f"{preset}, batch {batch_size}",
+        unit="ms an image",
+        values={name: timing.spread(values, 1e3 / batch_size) for name, values in seconds.items()},
+        ratios={
+            f"{name} / {ours}": timing.ratio(values, seconds[ours]) for name, values in seconds.items() if name != ours
         },
-    }
+        facts={
+            name: {"share of roofline": f"{gflop / np.median(values) / peak[_dtype(name)]:.0%}"}
+            for name, values in seconds.items()
+        },
+    )
 
 
-def table(results: list[dict[str, Any]]) -> str:
-    """The results as text."""
-    lines = [f"{'network':<18} {'variant':<8} {'precision':<15} {'s/step (quartiles)':<22} {'img/s':>6} {'ratio':>6}"]
-    for result in results:
-        for name, variant in result["variants"].items():
-            low, median, high = variant["seconds"]
-            spread = f"{median:.2f} ({low:.2f} to {high:.2f})"
-            lines.append(
-                f"{result['preset']:<18} {name:<8} {variant['precision']:<15} {spread:<22} "
-                f"{variant['images_per_second']:>6} {variant['ratio']:>6}"
-            )
-        verdict = "holds" if result["variants"]["bfloat16"]["ratio"] >= BOUND else "fails"
-        lines.append(f"{result['preset']:<18} bound: bfloat16 at least {BOUND} times stock: {verdict}")
-    instructions = bfloat16_instructions()
-    lines.append(f"bfloat16 instructions of this processor: {' '.join(instructions) or 'none, it is emulated'}")
-    return "\n".join(lines)
+def _dtype(contestant: str) -> str:
+    return "bfloat16" if "bfloat16" in contestant else "float32"
 
 
-@contextlib.contextmanager
-def _variant(name: str) -> Iterator[None]:
-    """Builds and traces a variant: its precision, and for `stock` the inherited batch normalisation."""
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(PRECISION[name])
+def _keras_step(reference: keras.Model, config: Any, variant: str, images: np.ndarray, targets: np.ndarray) -> Step:
+    """One `train_on_batch` of a copy of `reference`: `stock`, or ours in a type."""
+    keras.config.set_dtype_policy("mixed_bfloat16" if variant == "bfloat16" else "float32")
+    with _stock_layers() if variant == "stock" else contextlib.nullcontext():
+        model = registry.build(config, images.shape[1], 1)
+        model.set_weights(reference.get_weights())
+        optimizer = keras.optimizers.Adam if variant == "stock" else FusedAdam
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+        model.compile(optimizer(LEARNING_RATE), loss, jit_compile=False)
+        model.train_on_batch(images, targets)  # traced while the stock layers are in place
+    keras.config.set_dtype_policy("float32")
+    inputs, labels = tf.constant(images), tf.constant(targets)
+    return lambda: model.train_on_batch(inputs, labels)
+
+
+def _stock_layers() -> contextlib.AbstractContextManager:
+    """Batch normalisation as Keras ships it."""
+    return mock.patch.object(FusedBatchNormalization, "_is_fusable", return_value=False)
+
+
+def _torch_steps(
+    reference: keras.Model, config: Any, types: tuple[str, ...], images: np.ndarray, targets: np.ndarray
+) -> dict[str, Step]:
+    """PyTorch's contestants; none where it is not installed, which is said."""
     try:
-        with contextlib.ExitStack() as stack:
-            if name == "stock":
-                unfused = mock.patch.object(FusedBatchNormalization, "_is_fusable", return_value=False)
-                stack.enter_context(unfused)
-            yield
-    finally:
-        keras.config.set_dtype_policy(policy)
+        import torch
+
+        from benchmarks import torch_network
+    except ModuleNotFoundError:
+        print("PyTorch is not installed and left out: pip install -e '.[bench]'")
+        return {}
+    torch.set_num_threads(roofline.threads())
+    inputs = torch.from_numpy(np.moveaxis(images, -1, 1)).to(memory_format=torch.channels_last)
+    labels = torch.from_numpy(targets)
+
+    def make_step(dtype: str) -> Step:
+        network = torch_network.DeepCTNet(config, images.shape[1], 1)
+        torch_network.copy_weights(reference, network)
+        network = network.to(memory_format=torch.channels_last)
+        _check_equal(reference, network.eval(), images[:2])
+        network.train()
+        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16")
+
+        def step() -> float:
+            optimizer.zero_grad(set_to_none=True)
+            with autocast:
+                logits = network(inputs)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), labels)
+            loss.backward()
+            optimizer.step()
+            return loss.item()
+
+        return step
+
+    _keep_memory()
+    return {f"PyTorch {dtype}": make_step(dtype) for dtype in types}
+
+
+def _check_equal(reference: keras.Model, network: Any, images: np.ndarray) -> None:
+    """Makes sure that both answer alike, before either is timed."""
+    import torch
+
+    expected = reference(images, training=False).numpy()
+    with torch.inference_mode():
+        found = network(torch.from_numpy(np.moveaxis(images, -1, 1))).numpy()
+    difference = float(np.abs(found - expected).max() / np.abs(expected).max())
+    assert difference < LARGEST_DIFFERENCE, f"PyTorch's network answers otherwise than ours, by {difference:.1e}"
+
+
+def _keep_memory() -> None:
+    """Lets glibc's malloc give nothing back to the system; TensorFlow keeps its own memory in any case."""
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_MMAP_MAX, 0)
+    mallopt(_TRIM_THRESHOLD, -1)
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    main(tyro.cli(Options, description=__doc__))
