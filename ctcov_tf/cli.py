@@ -14,6 +14,7 @@ from ctcov_tf.config import FINDINGS
 
 SPLITS = ("train", "validation", "test")
 ARMS = ("none", "part1", "part2", "both")
+PORT = 8501  # TensorFlow Serving's, for REST
 
 
 def evaluate(run: pathlib.Path, splits: Sequence[Any]) -> int:
@@ -50,6 +51,18 @@ def predict(model: pathlib.Path, images: Sequence[pathlib.Path], json: bool, hea
     if model.is_dir():
         tensorflow_log.load_quietly()
     return predict_lib.predict_command(model, images, as_json=json, heatmap=heatmap)
+
+
+def serve(model: pathlib.Path, host: str, port: int, name: str | None) -> int:
+    """Answers over HTTP as TensorFlow Serving's REST interface does, until Ctrl-C or SIGTERM."""
+    try:
+        from ctcov_tf.serving import server
+    except ModuleNotFoundError as error:
+        raise errors.CtcovError(f"{error.name}: not installed: install it with pip install 'ctcov[serve]'") from error
+
+    if model.is_dir():
+        tensorflow_log.load_quietly()
+    return server.serve(model, host=host, port=port, name=name)
 
 
 def ablate(
@@ -153,6 +166,12 @@ def parser() -> Parser:
     argument("--json", action="store_true", help="one JSON object a line instead of the table")
     argument("--heatmap", **folder, help="folder for heat maps laid over the images")
 
+    argument = add("serve", serve)
+    argument("model", **model)
+    argument("--host", default="127.0.0.1", help=f"address to listen at; 0.0.0.0 is open to the network {default}")
+    argument("--port", type=_port, default=PORT, metavar="N", help=f"port to listen at; 0 takes a free one {default}")
+    argument("--name", help="name of the model in addresses (default: its own)")
+
     argument = add("ablate", ablate)
     argument("preset", metavar="PRESET", help="preset that fuses frozen parts, such as deep_cxr_net")
     argument("--out", **folder, required=True, help="folder for the runs and the comparison (ablation.md, .json, .png)")
@@ -190,6 +209,12 @@ def parser() -> Parser:
         help=f"the finding that binary metrics call positive {default}",
     )
     return whole
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port number")
+    return int(text)
 
 
 @errors.exit_cleanly

@@ -13,7 +13,7 @@ def ctcov(run_command, *arguments):
 def test_help_names_every_command_and_the_notice(run_command):
     answer = ctcov(run_command, "--help")
     assert answer.returncode == 0
-    for command in ("evaluate", "explain", "predict", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
         assert command in answer.stdout
     assert RESEARCH_USE in answer.stdout
 
@@ -31,7 +31,7 @@ def imported(run_command, *arguments):
 
 
 def test_help_imports_nothing_but_the_standard_library(run_command):
-    for arguments in (), ("predict",):
+    for arguments in (), ("predict",), ("serve",):
         assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
 
 
@@ -43,7 +43,7 @@ def test_an_answer_from_a_tflite_file_imports_what_it_needs(run_command, mean_gr
 
 
 def test_every_command_explains_itself(run_command):
-    for command in ("evaluate", "explain", "predict", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
         answer = ctcov(run_command, command, "--help")
         assert answer.returncode == 0, answer.stderr
         assert f"usage: ctcov {command}" in answer.stdout
@@ -62,7 +62,7 @@ def test_names_follow_a_flag_until_the_next():
         (("evaluate", "nowhere"), "error: nowhere: no such run directory"),
         (("explain", "nowhere", "a.png"), "error: nowhere: no such run directory"),
         (("predict", "nowhere", "a.png"), "error: nowhere"),
-        (("nowhere", "--port", "0"), "error: nowhere: no such model"),
+        (("serve", "nowhere", "--port", "0"), "error: nowhere: no such model"),
         (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),
         (("import-torchxrayvision", "nowhere.pt", "--run-dir", "run"), "error: nowhere.pt: no such file"),
         (("ablate", "small_cnn", "--out", "out"), "error: small_cnn: is no fusion"),
@@ -82,7 +82,7 @@ def test_missing_model_is_one_line(run_command, arguments, line):
         ((), "error: ctcov: the following arguments are required: COMMAND: see ctcov --help"),
         (("predict", "model.tflite"), "error: ctcov predict: the following arguments are required: IMAGE: see "),
         (("evaluate", "run", "--splits", "some"), "error: ctcov evaluate: argument --splits: invalid choice: 'some'"),
-        (("model.tflite", "--port", "70000"), "error: ctcov serve: argument --port: '70000' is no port"),
+        (("serve", "model.tflite", "--port", "70000"), "error: ctcov serve: argument --port: '70000' is no port"),
         (("ablate", "small_cnn"), "error: ctcov ablate: the following arguments are required: --out: see "),
     ],
 )
@@ -94,3 +94,10 @@ def test_a_wrong_command_line_is_one_line_with_the_way_to_help(arguments, line, 
     assert printed.startswith(line)
     assert printed.endswith("--help\n")
     assert printed.count("\n") == 1
+
+
+def test_a_missing_extra_is_one_line(run_command):
+    code = "import sys; sys.modules['uvicorn'] = None; from ctcov_tf.cli import main; main()"
+    answer = run_command("-c", code, "serve", "model.tflite")
+    assert answer.returncode == 2
+    assert answer.stderr == "error: uvicorn: not installed: install it with pip install 'ctcov[serve]'\n"
