@@ -6,6 +6,7 @@ quarter of the time in which a TFLite file is to be answered.
 
 import argparse
 from collections.abc import Callable, Sequence
+import os
 import pathlib
 from typing import Any, NoReturn
 
@@ -46,6 +47,7 @@ def explain(run: pathlib.Path, images: Sequence[pathlib.Path], out: pathlib.Path
 
 def predict(model: pathlib.Path, images: Sequence[pathlib.Path], json: bool, heatmap: pathlib.Path | None) -> int:
     """Probability and decision for image files."""
+    _leave_processors_to_the_model()
     from ctcov_tf import predict as predict_lib
 
     if model.is_dir():
@@ -55,6 +57,7 @@ def predict(model: pathlib.Path, images: Sequence[pathlib.Path], json: bool, hea
 
 def serve(model: pathlib.Path, host: str, port: int, name: str | None) -> int:
     """Answers over HTTP as TensorFlow Serving's REST interface does, until Ctrl-C or SIGTERM."""
+    _leave_processors_to_the_model()
     try:
         from ctcov_tf.serving import server
     except ModuleNotFoundError as error:
@@ -108,6 +111,14 @@ def import_torchxrayvision(file: pathlib.Path, run_dir: pathlib.Path, findings: 
     print(f"next: train part 2 and the fusion with --image-size {size} --no-equalise --no-blur --no-standardise")
     print(RESEARCH_USE)
     return 0
+
+
+def _leave_processors_to_the_model() -> None:
+    """Keeps numpy, not yet imported, from starting a thread a processor for products of matrices: none are asked for.
+
+    These threads wait in a busy loop, beside the imports and the model's own threads.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 class Parser(argparse.ArgumentParser):

@@ -42,6 +42,18 @@ def test_an_answer_from_a_tflite_file_imports_what_it_needs(run_command, mean_gr
     assert not names & {"asyncio", "unittest", "ssl", "email", "http", "multiprocessing"}, "slow to import"
 
 
+def test_numpy_starts_no_threads_beside_the_models(run_command, mean_grey_file, image_files):
+    code = (
+        "from ctcov_tf.cli import main\n"
+        "try: main()\n"
+        "finally:\n"
+        "  import threadpoolctl\n"
+        "  print('BLAS', [one['num_threads'] for one in threadpoolctl.threadpool_info() if one['user_api'] == 'blas'])"
+    )
+    answer = run_command("-c", code, "predict", mean_grey_file, image_files[0])
+    assert answer.stdout.splitlines()[-1] == "BLAS [1]", answer.stderr
+
+
 def test_every_command_explains_itself(run_command):
     for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
         answer = ctcov(run_command, command, "--help")
