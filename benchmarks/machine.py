@@ -19,6 +19,9 @@ PACKAGES = (
     "nncf",
     "onnxruntime",
     "albumentations",
+    "pillow",
+    "fastapi",
+    "uvicorn",
 )
 
 

@@ -1,29 +1,25 @@
-"""`ctcov <command>`: parses and dispatches; each command's own module does the work."""
+"""`ctcov <command>`: parses and dispatches; each command's own module does the work.
 
+Modules are imported where a command needs them, and the parser is argparse: one that reads signatures takes more than a
+quarter of the 0.4 s in which a TFLite file is to be answered.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+import os
 import pathlib
-from typing import Annotated, Literal
-
-import tyro
+from typing import Any, NoReturn
 
 from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
 from ctcov_tf.config import FINDINGS
 
-app = tyro.extras.SubcommandApp()
-
-Run = Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-Model = Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL")]
-Preset = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="PRESET")]
-Images = Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")]
+SPLITS = ("train", "validation", "test")
+ARMS = ("none", "part1", "part2", "both")
+PORT = 8501  # TensorFlow Serving's, for REST
 
 
-@app.command
-def evaluate(run: Run, /, splits: tuple[Literal["train", "validation", "test"], ...] = ("validation", "test")) -> int:
-    """Metrics with intervals, figures and report of a run.
-
-    Args:
-        run: Run directory that train.py wrote.
-        splits: Parts to evaluate; every reading of test is logged in the run directory.
-    """
+def evaluate(run: pathlib.Path, splits: Sequence[Any]) -> int:
+    """Metrics with intervals, figures and report of a run."""
     from ctcov_tf import run_directory
 
     loaded = run_directory.load(run)
@@ -35,18 +31,10 @@ def evaluate(run: Run, /, splits: tuple[Literal["train", "validation", "test"], 
     return 0
 
 
-@app.command
-def explain(run: Run, images: Images, /, out: pathlib.Path = pathlib.Path("heatmaps")) -> int:
-    """Grad-CAM heat maps of images, laid over them.
-
-    Args:
-        run: Run directory that train.py wrote.
-        images: Image files (PNG, JPEG, BMP).
-        out: Folder for the overlays.
-    """
+def explain(run: pathlib.Path, images: Sequence[pathlib.Path], out: pathlib.Path) -> int:
+    """Grad-CAM heat maps of images, laid over them."""
     from ctcov_tf import run_directory
 
-    _check_named(images)
     loaded = run_directory.load(run)
     tensorflow_log.load_quietly()
     from ctcov_tf.evaluation import examples
@@ -57,53 +45,44 @@ def explain(run: Run, images: Images, /, out: pathlib.Path = pathlib.Path("heatm
     return 0
 
 
-@app.command
-def predict(model: Model, images: Images, /, json: bool = False, heatmap: pathlib.Path | None = None) -> int:
-    """Probability and decision for image files.
-
-    Args:
-        model: Run directory, SavedModel folder or .tflite file.
-        images: Image files (PNG, JPEG, BMP).
-        json: One JSON object a line instead of the table.
-        heatmap: Folder for heat maps laid over the images.
-    """
+def predict(model: pathlib.Path, images: Sequence[pathlib.Path], json: bool, heatmap: pathlib.Path | None) -> int:
+    """Probability and decision for image files."""
+    _leave_processors_to_the_model()
     from ctcov_tf import predict as predict_lib
 
-    _check_named(images)
     if model.is_dir():
         tensorflow_log.load_quietly()
     return predict_lib.predict_command(model, images, as_json=json, heatmap=heatmap)
 
 
-@app.command
+def serve(model: pathlib.Path, host: str, port: int, name: str | None) -> int:
+    """Answers over HTTP as TensorFlow Serving's REST interface does, until Ctrl-C or SIGTERM."""
+    _leave_processors_to_the_model()
+    try:
+        from ctcov_tf.serving import server
+    except ModuleNotFoundError as error:
+        raise errors.CtcovError(f"{error.name}: not installed: install it with pip install 'ctcov[serve]'") from error
+
+    if model.is_dir():
+        tensorflow_log.load_quietly()
+    return server.serve(model, host=host, port=port, name=name)
+
+
 def ablate(
-    preset: Preset,
-    /,
+    preset: str,
     out: pathlib.Path,
-    dataset: str | None = None,
-    data_dir: str | None = None,
-    part1: str | None = None,
-    part2: str | None = None,
-    epochs: int | None = None,
-    image_size: int | None = None,
-    seed: int | None = None,
-    parts: tuple[Literal["none", "part1", "part2", "both"], ...] = ("none", "part1", "part2", "both"),
+    dataset: str | None,
+    data_dir: str | None,
+    part1: str | None,
+    part2: str | None,
+    epochs: int | None,
+    image_size: int | None,
+    seed: int | None,
+    parts: Sequence[Any],
 ) -> int:
     """Trains a fusion without its frozen parts, with either and with both, and compares them in one table.
 
     Whatever is finished in OUT is not done again, so that an interrupted ablation goes on with the same command.
-
-    Args:
-        preset: A preset that fuses frozen parts, such as deep_cxr_net; what is not given is its value.
-        out: Folder for the runs and the comparison (ablation.md, ablation.json, ablation.png).
-        dataset: TFDS name of the dataset.
-        data_dir: Where tfds build --data_dir put it.
-        part1: Run directory of part 1.
-        part2: Run directory of part 2.
-        epochs: Passes over the training images.
-        image_size: Side of the square image that the networks see, pixels.
-        seed: Seed of weights, order and augmentation.
-        parts: Arms; the first is the one that the others are held against.
     """
     tensorflow_log.load_quietly()
     from ctcov_tf import ablation
@@ -121,26 +100,12 @@ def ablate(
     return 0
 
 
-@app.command(name="import-torchxrayvision")
-def import_torchxrayvision(
-    file: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")],
-    /,
-    run_dir: pathlib.Path,
-    findings: tuple[str, ...] = FINDINGS,
-    positive: str = "pneumonia",
-) -> int:
-    """Makes a run directory, part 1 of Deep-CXR-Net, from weights that TorchXRayVision trained.
-
-    Args:
-        file: State dict of a TorchXRayVision DenseNet, saved by PyTorch.
-        run_dir: Folder to make for the run.
-        findings: What the network answers, of what the weights were trained to find.
-        positive: The finding that binary metrics call positive.
-    """
+def import_torchxrayvision(file: pathlib.Path, run_dir: pathlib.Path, findings: Sequence[str], positive: str) -> int:
+    """Makes a run directory, part 1 of Deep-CXR-Net, from weights that TorchXRayVision trained."""
     tensorflow_log.load_quietly()
     from ctcov_tf.training import import_command
 
-    run = import_command.import_weights(file, run_dir, findings, positive)
+    run = import_command.import_weights(file, run_dir, tuple(findings), positive)
     size = run.config.preprocess.image_size
     print(f"run directory {run.path}: {', '.join(run.labels.outputs)}")
     print(f"next: train part 2 and the fusion with --image-size {size} --no-equalise --no-blur --no-standardise")
@@ -148,12 +113,130 @@ def import_torchxrayvision(
     return 0
 
 
-def _check_named(images: tuple[pathlib.Path, ...]) -> None:
-    if not images:
-        raise errors.CtcovError("no image named: add one or more image files to the command")
+def _leave_processors_to_the_model() -> None:
+    """Keeps numpy, not yet imported, from starting a thread a processor for products of matrices: none are asked for.
+
+    These threads wait in a busy loop, beside the imports and the model's own threads.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that complains as all of `ctcov` does: in one line, with the remedy."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses the command line.
+
+        Raises:
+          CtcovError: always.
+        """
+        raise errors.CtcovError(f"{self.prog}: {message}: see {self.prog} --help")
+
+
+def parser() -> Parser:
+    """The parser of all commands: it gives the arguments of one, and its function as `command`."""
+    whole = Parser(
+        prog="ctcov",
+        description="COVID-19 screening of chest CT images and radiographs. ctcov COMMAND --help explains a command.",
+        epilog=RESEARCH_USE,
+    )
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Callable[..., int]) -> Callable[..., Any]:
+        text = command.__doc__ or ""
+        added = commands.add_parser(name, help=text.splitlines()[0], description=text)
+        added.set_defaults(command=command)
+        return added.add_argument
+
+    run: dict[str, Any] = {"type": pathlib.Path, "metavar": "RUN", "help": "run directory that train.py wrote"}
+    model = run | {"metavar": "MODEL", "help": "run directory, SavedModel folder or .tflite file"}
+    images = {"type": pathlib.Path, "nargs": "+", "metavar": "IMAGE", "help": "image files (PNG, JPEG, BMP)"}
+    folder = {"type": pathlib.Path, "metavar": "DIR"}
+    default = "(default: %(default)s)"
+
+    argument = add("evaluate", evaluate)
+    argument("run", **run)
+    argument(
+        "--splits",
+        nargs="+",
+        metavar="PART",
+        choices=SPLITS,
+        default=SPLITS[1:],
+        help="parts to evaluate, of train, validation and test; every reading of test is logged in the run directory "
+        "(default: validation test)",
+    )
+
+    argument = add("explain", explain)
+    argument("run", **run)
+    argument("images", **images)
+    argument("--out", **folder, default=pathlib.Path("heatmaps"), help=f"folder for the overlays {default}")
+
+    argument = add("predict", predict)
+    argument("model", **model)
+    argument("images", **images)
+    argument("--json", action="store_true", help="one JSON object a line instead of the table")
+    argument("--heatmap", **folder, help="folder for heat maps laid over the images")
+
+    argument = add("serve", serve)
+    argument("model", **model)
+    argument("--host", default="127.0.0.1", help=f"address to listen at; 0.0.0.0 is open to the network {default}")
+    argument("--port", type=_port, default=PORT, metavar="N", help=f"port to listen at; 0 takes a free one {default}")
+    argument("--name", help="name of the model in addresses (default: its own)")
+
+    argument = add("ablate", ablate)
+    argument("preset", metavar="PRESET", help="preset that fuses frozen parts, such as deep_cxr_net")
+    argument("--out", **folder, required=True, help="folder for the runs and the comparison (ablation.md, .json, .png)")
+    argument("--dataset", metavar="NAME", help="TFDS name of the dataset; this and what follows: else the preset's")
+    argument("--data-dir", metavar="DIR", help="where tfds build --data_dir put it")
+    argument("--part1", metavar="RUN", help="run directory of part 1")
+    argument("--part2", metavar="RUN", help="run directory of part 2")
+    argument("--epochs", type=int, metavar="N", help="passes over the training images")
+    argument("--image-size", type=int, metavar="N", help="side of the square image that the networks see, pixels")
+    argument("--seed", type=int, metavar="N", help="seed of weights, order and augmentation")
+    argument(
+        "--parts",
+        nargs="+",
+        metavar="ARM",
+        choices=ARMS,
+        default=ARMS,
+        help="arms, of none, part1, part2 and both; the first is the one that the others are held against "
+        "(default: all four)",
+    )
+
+    argument = add("import-torchxrayvision", import_torchxrayvision)
+    argument("file", type=pathlib.Path, metavar="FILE", help="state dict of a TorchXRayVision DenseNet, by PyTorch")
+    argument("--run-dir", **folder, required=True, help="folder to make for the run")
+    argument(
+        "--findings",
+        nargs="+",
+        metavar="FINDING",
+        default=FINDINGS,
+        help="what the network answers, of what the weights were trained to find (default: " + " ".join(FINDINGS) + ")",
+    )
+    argument(
+        "--positive",
+        metavar="FINDING",
+        default="pneumonia",
+        help=f"the finding that binary metrics call positive {default}",
+    )
+    return whole
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port number")
+    return int(text)
 
 
 @errors.exit_cleanly
-def main() -> int | None:
-    """Entry point of the console script."""
-    return app.cli(prog="ctcov", description=f"COVID-19 screening of chest CT images and radiographs. {RESEARCH_USE}")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point of the console script.
+
+    Args:
+      arguments: command line without the program's name; that of the process if None.
+
+    Returns:
+      The command's exit code.
+    """
+    given = vars(parser().parse_args(arguments))
+    return given.pop("command")(**given)

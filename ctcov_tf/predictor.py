@@ -59,9 +59,11 @@ class Predictor(abc.ABC):
     """A model that answers image files.
 
     Attributes:
+      path: what was opened: a TFLite file, a SavedModel's version folder or a run directory.
       info: the model's record.
     """
 
+    path: pathlib.Path
     info: ModelInfo
 
     @abc.abstractmethod
@@ -135,13 +137,14 @@ class EdgePredictor(Predictor):
     """A TFLite file."""
 
     def __init__(self, path: pathlib.Path, threads: int | None = None) -> None:
+        self.path = path
         self._model = runner.EdgeModel(path, threads)
         self.info = self._model.info
 
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
         if heatmaps and "heatmap" not in self._model.outputs:
             raise errors.CtcovError(
-                f"{self._model.path}: holds no heat map: ask the SavedModel or the run directory that it came from"
+                f"{self.path}: holds no heat map: ask the SavedModel or the run directory that it came from"
             )
         return self._model(image)
 
@@ -156,6 +159,7 @@ class SavedModelPredictor(Predictor):
     def __init__(self, path: pathlib.Path) -> None:
         import tensorflow as tf
 
+        self.path = path
         record = path / "assets.extra" / runner.RECORD
         if not record.is_file():
             raise errors.CtcovError(f"{record}: missing: name a SavedModel that export.py wrote")
@@ -185,6 +189,7 @@ class RunPredictor(Predictor):
         from ctcov_tf.preprocessing.preprocess import Preprocess
 
         run = run_directory.load(path)
+        self.path = path
         self.info = run.model_info()
         network = run.load_model(), self.info.labels, self.info.parts
         preprocess = Preprocess.from_preprocess_config(self.info.preprocess)

@@ -1,6 +1,9 @@
+import pathlib
+import sys
+
 import pytest
 
-from ctcov_tf import RESEARCH_USE
+from ctcov_tf import RESEARCH_USE, cli
 
 
 def ctcov(run_command, *arguments):
@@ -10,19 +13,59 @@ def ctcov(run_command, *arguments):
 def test_help_names_every_command_and_the_notice(run_command):
     answer = ctcov(run_command, "--help")
     assert answer.returncode == 0
-    for command in ("evaluate", "explain", "predict", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
         assert command in answer.stdout
     assert RESEARCH_USE in answer.stdout
 
 
-@pytest.mark.parametrize(
-    "statement", ["import ctcov_tf", "import ctcov_tf.cli, ctcov_tf.predict, ctcov_tf.edge.runner"]
-)
-def test_light_modules_do_not_import_tensorflow(run_command, statement):
-    answer = run_command(
-        "-c", f"{statement}; import sys; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+def imported(run_command, *arguments):
+    """Top-level modules that a command imports; its own output is not looked at."""
+    code = (
+        "import sys; there = set(sys.modules); from ctcov_tf.cli import main\n"
+        "try: main()\n"
+        "finally: print('\\n', *{name.partition('.')[0] for name in set(sys.modules) - there}, file=sys.stderr)"
     )
-    assert answer.stdout == "[]\n", answer.stderr
+    answer = run_command("-c", code, *map(str, arguments))
+    assert answer.returncode == 0, answer.stderr
+    return set(answer.stderr.splitlines()[-1].split())
+
+
+def test_help_imports_nothing_but_the_standard_library(run_command):
+    for arguments in (), ("predict",), ("serve",):
+        assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_an_answer_from_a_tflite_file_imports_what_it_needs(run_command, mean_grey_file, image_files, flags):
+    names = imported(run_command, "predict", mean_grey_file, *image_files, *flags)
+    assert names - sys.stdlib_module_names == {"ctcov_tf", "numpy", "PIL", "ai_edge_litert"}
+    assert not names & {"asyncio", "unittest", "ssl", "email", "http", "multiprocessing"}, "slow to import"
+
+
+def test_numpy_starts_no_threads_beside_the_models(run_command, mean_grey_file, image_files):
+    code = (
+        "from ctcov_tf.cli import main\n"
+        "try: main()\n"
+        "finally:\n"
+        "  import threadpoolctl\n"
+        "  print('BLAS', [one['num_threads'] for one in threadpoolctl.threadpool_info() if one['user_api'] == 'blas'])"
+    )
+    answer = run_command("-c", code, "predict", mean_grey_file, image_files[0])
+    assert answer.stdout.splitlines()[-1] == "BLAS [1]", answer.stderr
+
+
+def test_every_command_explains_itself(run_command):
+    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+        answer = ctcov(run_command, command, "--help")
+        assert answer.returncode == 0, answer.stderr
+        assert f"usage: ctcov {command}" in answer.stdout
+
+
+def test_names_follow_a_flag_until_the_next():
+    parsed = cli.parser().parse_args(["ablate", "x", "--parts", "none", "both", "--out", "out", "--epochs", "3"])
+    assert parsed.command is cli.ablate
+    assert (parsed.preset, parsed.parts, parsed.out) == ("x", ["none", "both"], pathlib.Path("out"))
+    assert (parsed.epochs, parsed.seed) == (3, None)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +74,7 @@ def test_light_modules_do_not_import_tensorflow(run_command, statement):
         (("evaluate", "nowhere"), "error: nowhere: no such run directory"),
         (("explain", "nowhere", "a.png"), "error: nowhere: no such run directory"),
         (("predict", "nowhere", "a.png"), "error: nowhere"),
+        (("serve", "nowhere", "--port", "0"), "error: nowhere: no such model"),
         (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),
         (("import-torchxrayvision", "nowhere.pt", "--run-dir", "run"), "error: nowhere.pt: no such file"),
         (("ablate", "small_cnn", "--out", "out"), "error: small_cnn: is no fusion"),
@@ -43,13 +87,29 @@ def test_missing_model_is_one_line(run_command, arguments, line):
     assert answer.stderr.count("\n") == 1
 
 
-def test_unknown_command_is_refused(run_command):
-    answer = ctcov(run_command, "diagnose")
-    assert answer.returncode == 2
-    assert "Traceback" not in answer.stderr
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("diagnose",), "error: ctcov: argument COMMAND: invalid choice: 'diagnose' (choose from 'evaluate', "),
+        ((), "error: ctcov: the following arguments are required: COMMAND: see ctcov --help"),
+        (("predict", "model.tflite"), "error: ctcov predict: the following arguments are required: IMAGE: see "),
+        (("evaluate", "run", "--splits", "some"), "error: ctcov evaluate: argument --splits: invalid choice: 'some'"),
+        (("serve", "model.tflite", "--port", "70000"), "error: ctcov serve: argument --port: '70000' is no port"),
+        (("ablate", "small_cnn"), "error: ctcov ablate: the following arguments are required: --out: see "),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_with_the_way_to_help(arguments, line, capsys):
+    with pytest.raises(SystemExit) as exited:
+        cli.main(arguments)
+    assert exited.value.code == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith(line)
+    assert printed.endswith("--help\n")
+    assert printed.count("\n") == 1
 
 
-def test_no_image_named_is_one_line(run_command):
-    answer = ctcov(run_command, "predict", "model.tflite")
+def test_a_missing_extra_is_one_line(run_command):
+    code = "import sys; sys.modules['uvicorn'] = None; from ctcov_tf.cli import main; main()"
+    answer = run_command("-c", code, "serve", "model.tflite")
     assert answer.returncode == 2
-    assert answer.stderr.startswith("error: no image named")
+    assert answer.stderr == "error: uvicorn: not installed: install it with pip install 'ctcov[serve]'\n"

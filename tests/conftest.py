@@ -223,6 +223,14 @@ def image_files(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
+def mean_grey_file(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """TFLite file of `tests.mean_grey`."""
+    from tests import mean_grey
+
+    return mean_grey.write(tmp_path_factory.mktemp("mean_grey"))
+
+
+@pytest.fixture(scope="session")
 def worker_id(request: pytest.FixtureRequest) -> str:
     """Name of the pytest-xdist worker, `master` without it."""
     return getattr(request.config, "workerinput", {}).get("workerid", "master")

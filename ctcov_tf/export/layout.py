@@ -1,6 +1,7 @@
 """Where exports stand: `<directory>/<name>/<version>/` and `<directory>/<name>-<version>-<form>.tflite`."""
 
 import pathlib
+import re
 
 from ctcov_tf import errors
 
@@ -13,6 +14,19 @@ def saved_model_folder(directory: str | pathlib.Path, name: str, version: int) -
 def tflite_file(directory: str | pathlib.Path, name: str, version: int, form: str) -> pathlib.Path:
     """A TFLite file; its name says what it is wherever it is copied."""
     return pathlib.Path(directory) / f"{name}-{version}-{form}.tflite"
+
+
+def version_of(path: pathlib.Path) -> int:
+    """The version of an export by where it stands; 1 of whatever else, such as a run directory.
+
+    Args:
+      path: a SavedModel's version folder, a TFLite file or a run directory.
+    """
+    if (path / "saved_model.pb").is_file():
+        found = re.fullmatch(r"(\d+)", path.name)
+    else:
+        found = re.search(r"-(\d+)-\w+\.tflite$", path.name)
+    return int(found[1]) if found else 1
 
 
 def verification_file(directory: str | pathlib.Path, name: str, version: int) -> pathlib.Path:

@@ -6,40 +6,12 @@ import numpy as np
 import pytest
 
 from ctcov_tf import RESEARCH_USE, errors
-from ctcov_tf.config import PreprocessConfig
 from ctcov_tf.edge import runner
-from ctcov_tf.model_info import Labels, ModelInfo
-
-INFO = ModelInfo(
-    name="mean_grey",
-    labels=Labels(("covid19", "normal"), "covid19", "binary"),
-    threshold=0.4,
-    threshold_rule="chosen by hand",
-    preprocess=PreprocessConfig(image_size=8),
-    trained_on="nothing:1.0.0",
-)
+from tests.mean_grey import INFO
 
 
-@pytest.fixture(scope="module")
-def model_file(tmp_path_factory):
-    """A model whose probability is the image's mean grey value over 255."""
-    import tensorflow as tf
-
-    @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8, name="image")])
-    def mean_grey(image):
-        mean = tf.reshape(tf.reduce_mean(tf.cast(image, tf.float32)) / 255, (1,))
-        return {"probability": mean, "probabilities": mean[:, tf.newaxis]}
-
-    folder = tmp_path_factory.mktemp("edge")
-    tf.saved_model.save(tf.Module(), str(folder / "graph"), signatures=mean_grey)
-    path = folder / "mean_grey.tflite"
-    path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder / "graph")).convert())
-    runner.append_record(path, INFO)
-    return path
-
-
-def test_runs_images_of_any_size(model_file):
-    model = runner.EdgeModel(model_file, threads=1)
+def test_runs_images_of_any_size(mean_grey_file):
+    model = runner.EdgeModel(mean_grey_file, threads=1)
     for shape in (3, 5, 3), (40, 31, 3), (1, 1, 3):
         image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         answer = model(image)
@@ -47,22 +19,22 @@ def test_runs_images_of_any_size(model_file):
         assert answer["probabilities"].shape == (1, 1)
 
 
-def test_record_travels_inside(model_file):
-    model = runner.EdgeModel(model_file)
+def test_record_travels_inside(mean_grey_file):
+    model = runner.EdgeModel(mean_grey_file)
     assert model.info == INFO
     assert set(model.outputs) == {"probability", "probabilities"}
 
 
-def test_record_is_an_associated_file_that_other_tools_read(model_file):
-    with zipfile.ZipFile(model_file) as archive:
+def test_record_is_an_associated_file_that_other_tools_read(mean_grey_file):
+    with zipfile.ZipFile(mean_grey_file) as archive:
         assert json.loads(archive.read("model_info.json"))["notice"] == RESEARCH_USE
-    Interpreter(model_path=str(model_file)).allocate_tensors()
+    Interpreter(model_path=str(mean_grey_file)).allocate_tensors()
 
 
-def test_runs_without_tensorflow(model_file, run_command):
+def test_runs_without_tensorflow(mean_grey_file, run_command):
     code = (
         "import sys, numpy as np; from ctcov_tf.edge.runner import EdgeModel; "
-        f"print(EdgeModel({str(model_file)!r})(np.full((9, 7, 3), 51, np.uint8))['probability'][0]); "
+        f"print(EdgeModel({str(mean_grey_file)!r})(np.full((9, 7, 3), 51, np.uint8))['probability'][0]); "
         "assert not {'tensorflow', 'keras', 'pandas', 'sklearn'} & set(sys.modules), 'heavy import'"
     )
     done = run_command("-c", code)
@@ -83,9 +55,9 @@ def test_refuses_a_missing_file(tmp_path):
         runner.EdgeModel(tmp_path / "none.tflite")
 
 
-def test_refuses_a_file_cut_short(model_file, tmp_path):
+def test_refuses_a_file_cut_short(mean_grey_file, tmp_path):
     path = tmp_path / "cut.tflite"
-    path.write_bytes(model_file.read_bytes()[:-200])
+    path.write_bytes(mean_grey_file.read_bytes()[:-200])
     with pytest.raises(errors.CtcovError, match=r"cut\.tflite: no record .*export it again"):
         runner.EdgeModel(path)
 
@@ -98,7 +70,7 @@ def test_refuses_a_damaged_model_with_a_record(tmp_path):
         runner.EdgeModel(path)
 
 
-def test_refuses_a_record_of_another_version(model_file, tmp_path):
+def test_refuses_a_record_of_another_version(mean_grey_file, tmp_path):
     path = tmp_path / "future.tflite"
     path.write_bytes(b"\x1c\x00\x00\x00TFL3")
     with zipfile.ZipFile(path, "a") as archive:
