@@ -1,0 +1,241 @@
+"""How do time and memory grow: of training with image size and batch, of evaluation with the number of images?
+
+    python -m benchmarks.growth [--rounds N] [--json] [--record FILE]
+
+Each point is a process of its own, whose peak memory is read when it ends. Training is a step of `deep_ct_net_slim` in
+the precision of `--precision auto`. Evaluation is all that `ctcov evaluate` does on a test part, report and figures
+included, of a small network on small images of noise: the network's own share is proportional to the images and is
+measured by `benchmarks.inference`. 13,505 is the size of CT-COV19 (Table II).
+
+A point's exponent is the slope between it and the first point in logarithms: 1 is a straight line, below is better.
+"""
+
+import concurrent.futures
+import csv
+import dataclasses
+import math
+import multiprocessing
+import pathlib
+import resource
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+import tyro
+
+from benchmarks import record, roofline, timing
+from ctcov_tf import files
+
+PRESET = "deep_ct_net_slim"
+IMAGE_SIZES = (96, 128, 192, 256, 320)  # at BATCH_SIZE
+BATCH_SIZES = (4, 8, 16, 32)  # at IMAGE_SIZE
+IMAGE_SIZE, BATCH_SIZE = 256, 16
+EVALUATED_IMAGES = (500, 1000, 3000, 6000, 13_505)
+GOAL = 1.1  # exponent of the last point; the rest is what a measurement scatters by
+
+_PATIENT_IMAGES = 8
+_NOISE_SIZE = 32
+_FITTED_IMAGES = 256  # of the train and of the validation part
+
+
+@dataclasses.dataclass(frozen=True)
+class Options(record.Output):
+    """How often."""
+
+    rounds: int = 5
+    """Measured steps of a point of training."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Points of one quantity that grows.
+
+    Attributes:
+      name: what grows with what.
+      along: unit of `amounts`.
+      amounts: pixels, images.
+      seconds: at each amount.
+      megabytes: peak of the process at each amount.
+      base_megabytes: of a process that has loaded everything and done nothing.
+    """
+
+    name: str
+    along: str
+    amounts: list[int]
+    seconds: list[float]
+    megabytes: list[float]
+    base_megabytes: float
+
+    def exponents(self) -> dict[str, float]:
+        """Slope in logarithms from the first point to the last, of time and of memory above the base."""
+        above = [value - self.base_megabytes for value in self.megabytes]
+        steps = math.log(self.amounts[-1] / self.amounts[0])
+        return {
+            "time": round(math.log(self.seconds[-1] / self.seconds[0]) / steps, 3),
+            "memory": round(math.log(max(above[-1], 1) / max(above[0], 1)) / steps, 3),
+        }
+
+
+def main(options: Options) -> None:
+    """Measures the curves and publishes the record."""
+    base = _in_process(_step, 32, 2, 1)[1]
+    sizes = [_in_process(_step, size, BATCH_SIZE, options.rounds) for size in IMAGE_SIZES]
+    batches = [_in_process(_step, IMAGE_SIZE, size, options.rounds) for size in BATCH_SIZES]
+    with tempfile.TemporaryDirectory() as folder:
+        empty = _in_process(_evaluation, folder, _FITTED_IMAGES)[1]
+        evaluated = [_in_process(_evaluation, folder, images) for images in EVALUATED_IMAGES]
+    pixels = [size**2 for size in IMAGE_SIZES]
+    curves = [
+        _curve(f"a training step, batch {BATCH_SIZE}, by image size", "pixels of a side squared", pixels, sizes, base),
+        _curve(f"a training step, {IMAGE_SIZE} px, by batch", "images a batch", list(BATCH_SIZES), batches, base),
+        _curve("ctcov evaluate, by images", "images of the test part", list(EVALUATED_IMAGES), evaluated, empty),
+    ]
+    goals = [
+        record.Goal(f"exponent of {kind} of {curve.name}", value, GOAL)
+        for curve in curves
+        for kind, value in curve.exponents().items()
+    ]
+    settings = {"preset": PRESET, "rounds": options.rounds, "threads": roofline.threads()}
+    points = [dataclasses.asdict(curve) | {"exponents": curve.exponents()} for curve in curves]
+    made = record.make("growth", settings, [], goals, curves=points)
+    record.publish(made, dataclasses.replace(options, record=None))
+    for curve in curves:
+        rows = zip(curve.amounts, curve.seconds, curve.megabytes, strict=True)
+        print(curve.name, *(f"  {amount:>8}: {spent:8.2f} s {peak:8.0f} MB" for amount, spent, peak in rows), sep="\n")
+    if options.record:
+        files.write_json(options.record, made)
+        _plot(curves, options.record.with_suffix(".png"))
+
+
+def _curve(name: str, along: str, amounts: list[int], points: list[tuple[float, float]], base: float) -> Curve:
+    seconds, megabytes = map(list, zip(*points, strict=True))
+    return Curve(name, along, amounts, seconds, megabytes, base)
+
+
+def _in_process(measure: Any, *arguments: Any) -> tuple[float, float]:
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as process:
+        return process.submit(measure, *arguments).result()
+
+
+def _peak_megabytes() -> float:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def _step(image_size: int, batch_size: int, rounds: int) -> tuple[float, float]:
+    """Median seconds of a training step, and the process's peak memory."""
+    import keras
+    import tensorflow as tf
+
+    from ctcov_tf import configs
+    from ctcov_tf.models import registry
+    from ctcov_tf.training import precision
+    from ctcov_tf.training.fused_adam import FusedAdam
+
+    keras.config.set_dtype_policy(precision.resolve("auto"))
+    model = registry.build(registry.without_weights(configs.load(PRESET).model), image_size, 1)
+    model.compile(FusedAdam(1e-5), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+    images = tf.random.normal((batch_size, image_size, image_size, 3))
+    targets = tf.cast(tf.range(batch_size)[:, tf.newaxis] % 2, tf.float32)
+    seconds = timing.in_turns({"step": lambda: model.train_on_batch(images, targets)}, rounds, warm_up=2)["step"]
+    return float(np.median(seconds)), _peak_megabytes()
+
+
+def _evaluation(folder: str, images: int) -> tuple[float, float]:
+    """Seconds of an evaluation of a test part of noise, and the process's peak memory."""
+    from ctcov_tf import config as config_lib
+    from ctcov_tf import run_directory
+    from ctcov_tf.datasets import contents
+    from ctcov_tf.evaluation import protocols
+    from ctcov_tf.models import registry
+
+    place = pathlib.Path(folder) / str(images)
+    _noise_builder(images, place / "data").download_and_prepare()
+    config = config_lib.Config(
+        data=config_lib.DataConfig(dataset="noise", data_dir=str(place / "data")),
+        preprocess=config_lib.PreprocessConfig(image_size=_NOISE_SIZE),
+        model=config_lib.SmallCNNConfig(channels=(8, 8)),
+    )
+    labels = contents.labels_of(config.data, config.model.head)
+    run = run_directory.RunDirectory(place / "run", "noise", config, labels, contents.manifest(config.data), {})
+    run.save()
+    registry.build(config.model, _NOISE_SIZE, len(labels.outputs)).save(run.model_file)
+    chosen = {"threshold": 0.5, "threshold_rule": "none", "split": "validation", "images": _FITTED_IMAGES}
+    files.write_json(run.calibration_file, chosen)
+    with run.history_file.open("w", newline="") as history:
+        rows = [["epoch", "auc", "learning_rate", "loss", "val_auc", "val_loss"], [0, 0.5, 1e-3, 0.7, 0.5, 0.7]]
+        csv.writer(history).writerows(rows)
+    start = time.perf_counter()
+    protocols.evaluate(run, ("test",), reason="benchmark of growth")
+    return time.perf_counter() - start, _peak_megabytes()
+
+
+def _noise_builder(test_images: int, data_dir: pathlib.Path) -> Any:
+    """A TFDS builder of small images of noise, eight a patient."""
+    import cv2
+    import tensorflow_datasets as tfds
+
+    class Noise(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self) -> Any:
+            texts = dict.fromkeys(("image_id", "group_id", "mode", "file_format"), tfds.features.Text())
+            numbers = dict.fromkeys(("width", "height", "file_bytes"), np.int32)
+            image = tfds.features.Image(shape=(None, None, 3))
+            label = tfds.features.ClassLabel(names=["normal", "covid19"])
+            return self.dataset_info_from_configs(
+                features=tfds.features.FeaturesDict({"image": image, "label": label, **texts, **numbers})
+            )
+
+        def _split_generators(self, dl_manager: Any) -> Any:
+            sizes = {"train": _FITTED_IMAGES, "validation": _FITTED_IMAGES, "test": test_images}
+            return {split: self._generate_examples(split, size) for split, size in sizes.items()}
+
+        def _generate_examples(self, split: str, size: int) -> Any:
+            rng = np.random.default_rng(len(split))
+            for number in range(size):
+                patient = number // _PATIENT_IMAGES
+                levels = rng.integers(0, 256, (_NOISE_SIZE, _NOISE_SIZE), np.uint8)
+                png = cv2.imencode(".png", levels)[1].tobytes()
+                yield (
+                    number,
+                    {
+                        "image": png,
+                        "label": patient % 2,
+                        "image_id": f"{split}-{number}",
+                        "group_id": f"{split}-{patient}",
+                        "mode": "L",
+                        "file_format": "PNG",
+                        "width": _NOISE_SIZE,
+                        "height": _NOISE_SIZE,
+                        "file_bytes": len(png),
+                    },
+                )
+
+    return Noise(data_dir=str(data_dir))
+
+
+def _plot(curves: list[Curve], path: pathlib.Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, len(curves), figsize=(4 * len(curves), 6), squeeze=False)
+    for column, curve in enumerate(curves):
+        for axis, values, unit in zip(axes[:, column], (curve.seconds, curve.megabytes), ("s", "MB"), strict=True):
+            axis.plot(curve.amounts, values, "o-", color="tab:blue", label="ctcov")
+            axis.plot([0, curve.amounts[-1]], [0, values[-1]], ":", color="tab:gray", label="straight line")
+            axis.set(xlabel=curve.along, ylabel=unit, xlim=(0, None), ylim=(0, None))
+            axis.spines[["top", "right"]].set_visible(False)
+        axes[0, column].set_title(curve.name, fontsize=10)
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    with files.atomic_path(path) as written:
+        figure.savefig(written, dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))
