@@ -273,4 +273,4 @@ def _keras_layer(model: keras.Model, name: str) -> Any:
 
 def _fill(tensor: torch.Tensor | None, value: Any) -> None:
     assert tensor is not None
-    tensor.copy_(torch.from_numpy(keras.ops.convert_to_numpy(value)))
+    tensor.copy_(torch.tensor(value.numpy()))
