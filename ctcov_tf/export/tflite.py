@@ -25,6 +25,7 @@ from ctcov_tf.export.saved_model import save_graph, weights_only
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.models import scores
+from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
 
@@ -66,7 +67,7 @@ def export_tflite(
     for path in paths.values():
         layout.check_free(path, version)
     with tempfile.TemporaryDirectory() as graph:
-        _save_graph(run.load_model(), info, graph)
+        _save_graph(inference_network(run.load_model()), info, graph)
         for form, path in paths.items():
             content = _convert(graph, form, functools.partial(_calibration_images, run))
             with files.atomic_path(path) as written:
