@@ -150,7 +150,7 @@ class PixelsPredictor(SavedModelPredictor):
 
 
 def _positive(run: RunDirectory, images: list[samples.Sample]) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each image is of the positive class, or has the positive finding : 1, 0, or -1 where unknown. And its group."""
+    """Of each image, whether it is positive (1, 0, or -1 where unknown), and its group."""
     table = contents.metadata(run.config.data, "validation").set_index("image_id")
     rows = table.loc[[sample.image_id for sample in images]]
     return contents.targets(run.config.data, run.labels, rows)[:, run.labels.positive_output], rows[

@@ -220,7 +220,7 @@ def test_bfloat16_answers_nearly_as_float32_in_every_signature(bfloat16, images,
         name: tf.float32 for name in ("probability", "probabilities", "threshold", "heatmap")
     }
     assert 0 < np.abs(answer["probabilities"] - expected[0]).max() < 0.05
-    np.testing.assert_allclose(answer["heatmap"], expected[1], atol=0.15)
+    assert np.mean(np.abs(answer["heatmap"] - expected[1])) < 0.1  # of maps of 2 x 2, scaled to a maximum of 1
     unexplained = served.signatures["serving_default"](image_bytes=batch)
     np.testing.assert_allclose(answer["probabilities"], unexplained["probabilities"], atol=0.01)
     rgb = decode.decode_rgb(images[0].data, images[0].image_id)[np.newaxis]
