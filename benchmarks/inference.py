@@ -45,6 +45,8 @@ class Options:
     """Images a call."""
     image_size: int = config_lib.IMAGE_SIZE
     """Side of the pre-processed images, pixels."""
+    whole: bool = True
+    """Measure our whole files too, pre-processing inside."""
     rounds: int = 15
     """Measured rounds."""
     threads: int = len(os.sched_getaffinity(0))
@@ -84,7 +86,8 @@ def main() -> None:
                 case = measure(preset, batch, options, peak["gflops"], skipped, pathlib.Path(folder))
             cases.append(case)
             goals += goals_of(case, batch)
-        cases.append(measure_whole(preset, options))
+        if options.whole:
+            cases.append(measure_whole(preset, options))
     settings = {name: getattr(options, name) for name in ("image_size", "rounds", "threads", "cpu_time")}
     made = record.make("inference", settings, cases, goals, roofline=peak, skipped=skipped)
     record.publish(made, record.Output(options.json, options.record))
