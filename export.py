@@ -7,7 +7,7 @@ import tyro
 
 from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
 
-Form = Literal["saved_model", "float32", "float16", "dynamic_int8", "int8"]
+Form = Literal["saved_model", "saved_model_bfloat16", "float32", "float16", "dynamic_int8", "int8"]
 
 
 def export(
@@ -20,6 +20,8 @@ def export(
     images: int = 200,
 ) -> None:
     """Writes OUT/<preset>/<version>/ (SavedModel) and OUT/<preset>-<version>-<form>.tflite.
+
+    saved_model_bfloat16, in OUT/<preset>-bfloat16/<version>/, is for processors with bfloat16 instructions.
 
     Args:
         run: Run directory that train.py wrote.
@@ -36,16 +38,15 @@ def export(
     from ctcov_tf.export import layout, saved_model, tflite
     from ctcov_tf.export import verify as verify_lib
 
-    tflite_forms = [form for form in forms if form != "saved_model"]
-    exports = {}
-    if "saved_model" in forms:
-        exports["saved_model"] = saved_model.export_saved_model(trained, out, version)
-    exports |= tflite.export_tflite(trained, out, tflite_forms, version)
+    exports = {
+        form: saved_model.export_saved_model(trained, out, version, form) for form in saved_model.FORMS if form in forms
+    }
+    exports |= tflite.export_tflite(trained, out, [form for form in tflite.FORMS if form in forms], version)
     if verify:
         record = layout.verification_file(out, trained.preset, version)
         print(verify_lib.table(verify_lib.verify(trained, exports, record, limit=images)))
     for form, path in exports.items():
-        print(f"{form:12}  {path}")
+        print(f"{form:20}  {path}")
     print(RESEARCH_USE)
 
 

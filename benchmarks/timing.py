@@ -12,6 +12,7 @@ def in_turns(
     rounds: int,
     *,
     warm_up: int = 1,
+    pause: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
     """Runs every contestant once a round.
@@ -20,6 +21,7 @@ def in_turns(
       contestants: what to time, by name; each must have finished its work when it returns.
       rounds: measured rounds.
       warm_up: rounds before them that are not counted: they trace graphs and fill caches.
+      pause: seconds of rest before each turn: threads of some runtimes spin for a while after their work.
       clock: seconds; `time.process_time` for the processor's time of all threads.
 
     Returns:
@@ -28,6 +30,7 @@ def in_turns(
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(warm_up + rounds):
         for name, run in contestants.items():
+            time.sleep(pause)
             start = clock()
             run()
             if turn >= warm_up:

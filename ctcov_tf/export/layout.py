@@ -1,4 +1,4 @@
-"""Where exports stand: `<directory>/<name>/<version>/` and `<directory>/<name>-<version>-<form>.tflite`."""
+"""Where exports stand: `<directory>/<name>[-bfloat16]/<version>/` and `<directory>/<name>-<version>-<form>.tflite`."""
 
 import pathlib
 import re
@@ -6,9 +6,9 @@ import re
 from ctcov_tf import errors
 
 
-def saved_model_folder(directory: str | pathlib.Path, name: str, version: int) -> pathlib.Path:
-    """The version folder of a SavedModel, as TensorFlow Serving expects it."""
-    return pathlib.Path(directory) / name / str(version)
+def saved_model_folder(directory: str | pathlib.Path, name: str, version: int, form: str) -> pathlib.Path:
+    """The version folder of a SavedModel, as TensorFlow Serving expects it; each form has a model base path."""
+    return pathlib.Path(directory) / f"{name}{form.removeprefix('saved_model').replace('_', '-')}" / str(version)
 
 
 def tflite_file(directory: str | pathlib.Path, name: str, version: int, form: str) -> pathlib.Path:

@@ -1,5 +1,8 @@
 """The SavedModel: decoding, pre-processing, network and threshold in one graph, for TensorFlow Serving.
 
+Two forms: `saved_model` answers as the trained network does; `saved_model_bfloat16` computes the network's maps in
+bfloat16, with half the weights' size, and is fast only on processors with instructions for that.
+
 Signatures (n images a call; `k` outputs of the model, one for a binary head):
     serving_default  image_bytes string (n,), encoded files of any sizes
     pixels           images uint8 (n, h, w, 3), RGB
@@ -13,24 +16,34 @@ Signatures (n images a call; `k` outputs of the model, one for a binary head):
 
 from collections.abc import Callable
 import pathlib
-from typing import Any
+from typing import Any, Literal, get_args
+import warnings
 
 import keras
 import tensorflow as tf
 
-from ctcov_tf import errors, files
+from ctcov_tf import errors, files, processor
 from ctcov_tf.edge.runner import RECORD
 from ctcov_tf.explain import ExplainedAnswers
 from ctcov_tf.export import layout
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.models import scores
+from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.preprocessing.decode import decode_grey
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
 
+Form = Literal["saved_model", "saved_model_bfloat16"]
+FORMS: tuple[Form, ...] = get_args(Form)
 
-def export_saved_model(run: RunDirectory, directory: str | pathlib.Path, version: int = 1) -> pathlib.Path:
+
+def export_saved_model(
+    run: RunDirectory, directory: str | pathlib.Path, version: int = 1, form: Form = "saved_model"
+) -> pathlib.Path:
     """Writes `<directory>/<preset>/<version>/`, the layout that TensorFlow Serving watches.
+
+    `saved_model_bfloat16` stands in `<directory>/<preset>-bfloat16/<version>/`; there is a warning where this
+    processor would have to emulate it, in about twice the time of float32.
 
     The record (classes, threshold, pre-processing) stands in it as `assets.extra/model_info.json`.
 
@@ -38,6 +51,7 @@ def export_saved_model(run: RunDirectory, directory: str | pathlib.Path, version
       run: the trained run.
       directory: base folder of exported models.
       version: number of the version folder; TensorFlow Serving serves the highest.
+      form: which of the two.
 
     Returns:
       The version folder.
@@ -46,9 +60,14 @@ def export_saved_model(run: RunDirectory, directory: str | pathlib.Path, version
       CtcovError: the version is already there, or the run is not finished.
     """
     info = run.model_info()
-    folder = layout.saved_model_folder(directory, info.name, version)
+    folder = layout.saved_model_folder(directory, info.name, version, form)
     layout.check_free(folder, version)
-    model = run.load_model()
+    if form == "saved_model_bfloat16" and not processor.bfloat16_instructions():
+        warnings.warn(
+            "this processor has no bfloat16 instructions: saved_model_bfloat16 is slower than saved_model here",
+            stacklevel=2,
+        )
+    model = inference_network(run.load_model(), "bfloat16" if form == "saved_model_bfloat16" else "float32")
     module = weights_only(model)
     with files.atomic_path(folder) as written:
         save_graph(module, written, _signatures(model, info))
@@ -82,16 +101,7 @@ def weights_only(model: keras.Model) -> tf.Module:
 
     Saving it with signatures over `model` stores each weight once; `model.export` stores each twice,
     as the Keras variable and as the TensorFlow variable inside that.
-
-    Args:
-      model: a float32 network.
-
-    Raises:
-      CtcovError: a layer computes in another type than float32.
     """
-    for layer in model.layers:
-        if layer.compute_dtype != "float32":
-            raise errors.CtcovError(f"layer {layer.name} computes in {layer.compute_dtype}: export a float32 model")
     module = tf.Module()
     module.weights = [variable.value for variable in model.weights]
     return module

@@ -25,6 +25,7 @@ from ctcov_tf.export.saved_model import save_graph, weights_only
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.models import scores
+from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
 
@@ -66,9 +67,9 @@ def export_tflite(
     for path in paths.values():
         layout.check_free(path, version)
     with tempfile.TemporaryDirectory() as graph:
-        _save_graph(run.load_model(), info, graph)
+        _save_graph(inference_network(run.load_model()), info, graph)
         for form, path in paths.items():
-            content = _convert(graph, form, functools.partial(_calibration_images, run))
+            content = convert(graph, form, functools.partial(_calibration_images, run))
             with files.atomic_path(path) as written:
                 written.write_bytes(content)
                 runner.append_record(written, info)
@@ -91,7 +92,17 @@ def _save_graph(model: keras.Model, info: ModelInfo, folder: str) -> None:
     save_graph(weights_only(model), folder, answer)
 
 
-def _convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:
+def convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:
+    """Converts a SavedModel.
+
+    Args:
+      graph: folder of the SavedModel, of one signature.
+      form: which form.
+      images: gives what the signature takes, by name, for the ranges of `int8`.
+
+    Returns:
+      The TFLite file's content.
+    """
     converter = tf.lite.TFLiteConverter.from_saved_model(graph)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # anything else is an error
     if form == "float32":

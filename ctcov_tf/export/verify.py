@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from ctcov_tf import RESEARCH_USE, errors, files
 from ctcov_tf.datasets import contents
+from ctcov_tf.evaluation import intervals
 from ctcov_tf.export import samples
 from ctcov_tf.predictor import Prediction, Predictor, SavedModelPredictor, load
 from ctcov_tf.run_directory import RunDirectory
@@ -42,6 +43,7 @@ BOUNDS = {
     PIXELS: Bound(score_difference=1e-4),
     "float32": Bound(score_difference=1e-4),
     "float16": Bound(score_difference=1e-2),
+    "saved_model_bfloat16": Bound(auc_drop=0.02, flipped_share=0.05),
     "dynamic_int8": Bound(auc_drop=0.02, flipped_share=0.05),
     "int8": Bound(auc_drop=0.03, flipped_share=0.1),
 }
@@ -61,7 +63,7 @@ def verify(
 
     Args:
       run: the run that was exported.
-      exports: path by form: `saved_model` and those of `export_tflite`.
+      exports: path by form: those of `export_saved_model` and of `export_tflite`.
       record: JSON file to write; the table is written beside it with the suffix `.md`.
       limit: most images to run; all of validation if it has fewer.
       seed: of their choice.
@@ -69,14 +71,15 @@ def verify(
     Returns:
       The record: `images`, and under `forms` for each form its `file`, `megabytes`, `latency_ms` (median,
       one image at a time, file bytes to answer), `score_difference` (largest, of any output), of
-      Deep-CXR-Net `likelihood_difference` (largest), `flipped` (names of the images), `auc` and
-      `auc_change`; AUC is None where the images are of one class.
+      Deep-CXR-Net `likelihood_difference` (largest), `flipped` (names of the images), `auc`, `auc_change` and
+      `auc_change_interval` (95 %, paired: groups of images drawn again, the same for both networks); all three
+      None where the images are of one class, the last also where they are of one group.
 
     Raises:
       CtcovError: a form exceeds its bound; the record is written all the same.
     """
     images = samples.draw(run.config.data, "validation", limit, seed)
-    positive = _positive(run, images)
+    positive, groups = _positive(run, images)
     paths = {REFERENCE: run.path}
     for form, path in exports.items():
         paths[form] = pathlib.Path(path)
@@ -96,9 +99,8 @@ def verify(
                 "megabytes": _megabytes(run.model_file if form == REFERENCE else path),
                 "latency_ms": latency,
                 **_differences(answers, reference),
-                "auc": _auc(positive, answers),
+                **_auc(positive, groups, answers, reference),
             }
-            rows[form]["auc_change"] = None if rows[form]["auc"] is None else rows[form]["auc"] - rows[REFERENCE]["auc"]
     result = {"dataset": run.manifest["name"], "split": "validation", "images": len(images), "forms": rows}
     record = pathlib.Path(record)
     files.write_json(record, result)
@@ -118,18 +120,25 @@ def table(result: dict[str, Any]) -> str:
         f"{result['images']} {result['split']} images of {result['dataset']}, one at a time",
         "",
         f"| form | MB | latency, ms | largest score difference |{' of a likelihood |' * fused} flipped decisions "
-        "| AUC | change |",
-        f"| --- | ---: | ---: | ---: |{' ---: |' * fused} --- | ---: | ---: |",
+        "| AUC | change [95 % interval] |",
+        f"| --- | ---: | ---: | ---: |{' ---: |' * fused} --- | ---: | --- |",
     ]
     for form, row in result["forms"].items():
-        auc = ("", "") if row["auc"] is None else (f"{row['auc']:.4f}", f"{row['auc_change']:+.4f}")
+        auc = "" if row["auc"] is None else f"{row['auc']:.4f}"
         flipped = f"{len(row['flipped'])} ({', '.join(row['flipped'])})" if row["flipped"] else "0"
         likelihood = f" | {row['likelihood_difference']:.1e}" if fused else ""
         lines.append(
             f"| {form} | {row['megabytes']:.2f} | {row['latency_ms']:.1f} | {row['score_difference']:.1e}{likelihood} "
-            f"| {flipped} | {auc[0]} | {auc[1]} |"
+            f"| {flipped} | {auc} | {_change(row)} |"
         )
     return "\n".join(lines)
+
+
+def _change(row: dict[str, Any]) -> str:
+    if row["auc_change"] is None:
+        return ""
+    low, high = row["auc_change_interval"] or (float("nan"), float("nan"))
+    return f"{row['auc_change']:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
 class PixelsPredictor(SavedModelPredictor):
@@ -140,11 +149,13 @@ class PixelsPredictor(SavedModelPredictor):
         return {name: output.numpy() for name, output in answer.items()}
 
 
-def _positive(run: RunDirectory, images: list[samples.Sample]) -> np.ndarray:
-    """Whether each image is of the positive class, or has the positive finding: 1, 0, or -1 where unknown."""
+def _positive(run: RunDirectory, images: list[samples.Sample]) -> tuple[np.ndarray, np.ndarray]:
+    """Of each image, whether it is positive (1, 0, or -1 where unknown), and its group."""
     table = contents.metadata(run.config.data, "validation").set_index("image_id")
     rows = table.loc[[sample.image_id for sample in images]]
-    return contents.targets(run.config.data, run.labels, rows)[:, run.labels.positive_output]
+    return contents.targets(run.config.data, run.labels, rows)[:, run.labels.positive_output], rows[
+        "group_id"
+    ].to_numpy()
 
 
 def _run(predictor: Predictor, images: list[samples.Sample], progress: tqdm) -> tuple[list[Prediction], float]:
@@ -173,11 +184,20 @@ def _largest(pairs: Iterable[tuple[dict[str, float], dict[str, float]]]) -> floa
     return float(np.max([abs(one[name] - other[name]) for one, other in pairs for name in other]))
 
 
-def _auc(positive: np.ndarray, answers: list[Prediction]) -> float | None:
+def _auc(
+    positive: np.ndarray, groups: np.ndarray, answers: list[Prediction], reference: list[Prediction]
+) -> dict[str, Any]:
+    """AUC and its change from the reference, with the interval of that, on images whose class is known."""
     known = positive != contents.MASKED
     if len(set(positive[known])) < 2:
-        return None
-    return float(roc_auc_score(positive[known], np.array([answer.probability for answer in answers])[known]))
+        return {"auc": None, "auc_change": None, "auc_change_interval": None}
+    scores, expected = (np.array([one.probability for one in given])[known] for given in (answers, reference))
+    auc = float(roc_auc_score(positive[known], scores))
+    return {
+        "auc": auc,
+        "auc_change": auc - float(roc_auc_score(positive[known], expected)),
+        "auc_change_interval": intervals.auc_difference(positive[known], scores, expected, groups[known]),
+    }
 
 
 def _faults(form: str, row: dict[str, Any], images: int) -> Iterator[str]:

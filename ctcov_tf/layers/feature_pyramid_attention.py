@@ -49,6 +49,7 @@ class FeaturePyramidAttention(keras.layers.Layer):
         variant: Literal["paper", "slim"] = "paper",
         channels: int | None = None,
         levels: int = 3,
+        normalise: bool = True,
         **kwargs: Any,
     ) -> None:
         """Sets the layer up; its convolutions are made when the input's shape is known.
@@ -57,6 +58,8 @@ class FeaturePyramidAttention(keras.layers.Layer):
           variant: `paper` or `slim`, see above.
           channels: channels of the output; by default those of the input (`paper`) or 64 (`slim`).
           levels: levels of the pyramid, 1 to 3.
+          normalise: whether batch norms follow the convolutions; without them each has a bias, as in a
+            network for inference (`models/inference_network.py`).
           **kwargs: `name`, `dtype` and the like, as in every Keras layer.
 
         Raises:
@@ -70,6 +73,7 @@ class FeaturePyramidAttention(keras.layers.Layer):
         self.variant = variant
         self.channels = channels
         self.levels = levels
+        self.normalise = normalise
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Makes the convolutions.
@@ -126,6 +130,7 @@ class FeaturePyramidAttention(keras.layers.Layer):
     ) -> None:
         """Makes a convolution with its batch normalisation (or a bias); `_apply` runs the two."""
         convolution = keras.layers.Conv2DTranspose if transposed else keras.layers.Conv2D
+        normalise = normalise and self.normalise
         self.parts[f"{name}_conv"] = convolution(
             channels_out,
             kernel,
@@ -213,4 +218,5 @@ class FeaturePyramidAttention(keras.layers.Layer):
             "variant": self.variant,
             "channels": self.channels,
             "levels": self.levels,
+            "normalise": self.normalise,
         }

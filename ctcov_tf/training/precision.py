@@ -1,6 +1,5 @@
 """Which arithmetic trains fastest here, and which would not train at all."""
 
-import pathlib
 from typing import Literal
 import warnings
 
@@ -8,15 +7,7 @@ import tensorflow as tf
 
 from ctcov_tf import errors
 from ctcov_tf.config import Precision
-
-BFLOAT16_FLAGS = ("avx512_bf16", "amx_bf16")  # as Linux lists a processor's instructions
-
-
-def bfloat16_instructions() -> list[str]:
-    """The processor's flags for bfloat16 arithmetic, as Linux lists them; none elsewhere."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    words = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    return sorted(set(BFLOAT16_FLAGS) & set(words))
+from ctcov_tf.processor import bfloat16_instructions
 
 
 def resolve(precision: Precision) -> Literal["float32", "mixed_bfloat16", "mixed_float16"]:

@@ -1,4 +1,6 @@
 import json
+import shutil
+import warnings
 
 import cv2
 import keras
@@ -6,10 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ctcov_tf import errors, explain, run_directory
+from ctcov_tf import errors, explain, processor, run_directory
 from ctcov_tf.export import samples, saved_model
 from ctcov_tf.images import decode
 from ctcov_tf.models import scores
+from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.preprocessing.decode import decode_grey
 from ctcov_tf.preprocessing.preprocess import Preprocess
 
@@ -161,7 +164,7 @@ def test_weights_are_stored_once(name, request):
         "deep_cxr_net": ("tiny_fusion_run", "tiny_fusion_exports"),
     }
     run, exports = map(request.getfixturevalue, fixtures[name])
-    model = run.load_model()
+    model = inference_network(run.load_model())
     weights = sum(variable.value.numpy().nbytes for variable in model.weights)
     variables = sum(path.stat().st_size for path in (exports["saved_model"] / "variables").iterdir())
     whole = sum(path.stat().st_size for path in exports["saved_model"].rglob("*") if path.is_file())
@@ -189,11 +192,56 @@ def test_nothing_is_left_when_writing_fails(trained_run, tmp_path, monkeypatch):
     assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.name != trained_run.preset]
 
 
-def test_refuses_a_model_that_computes_in_less_than_float32():
+def test_refuses_a_model_that_computes_in_less_than_float32(trained_run, tmp_path):
+    shutil.copytree(trained_run.path, tmp_path / "run")
     image = keras.Input((8, 8, 3))
     model = keras.Model(image, keras.layers.Conv2D(1, 1, dtype="mixed_bfloat16", name="half")(image))
+    model.save(tmp_path / "run" / "model.keras")
     with pytest.raises(errors.CtcovError, match="layer half computes in bfloat16"):
-        saved_model.weights_only(model)
+        saved_model.export_saved_model(run_directory.load(tmp_path / "run"), tmp_path)
+
+
+@pytest.fixture(scope="module")
+def bfloat16(trained_run, tmp_path_factory):
+    """Folder of the form with bfloat16 maps."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "this processor has no bfloat16")
+        return saved_model.export_saved_model(
+            trained_run, tmp_path_factory.mktemp("bfloat16"), form="saved_model_bfloat16"
+        )
+
+
+def test_bfloat16_answers_nearly_as_float32_in_every_signature(bfloat16, images, expected, trained_run):
+    assert bfloat16.parts[-2:] == (f"{trained_run.preset}-bfloat16", "1")
+    served = tf.saved_model.load(bfloat16)
+    batch = tf.constant([image.data for image in images])
+    answer = served.signatures["explain"](image_bytes=batch)
+    assert {name: value.dtype for name, value in answer.items() if name != "label"} == {
+        name: tf.float32 for name in ("probability", "probabilities", "threshold", "heatmap")
+    }
+    assert 0 < np.abs(answer["probabilities"] - expected[0]).max() < 0.05
+    assert np.mean(np.abs(answer["heatmap"] - expected[1])) < 0.1  # of maps of 2 x 2, scaled to a maximum of 1
+    unexplained = served.signatures["serving_default"](image_bytes=batch)
+    np.testing.assert_allclose(answer["probabilities"], unexplained["probabilities"], atol=0.01)
+    rgb = decode.decode_rgb(images[0].data, images[0].image_id)[np.newaxis]
+    for name, array in ("pixels", rgb), ("pixels_float", rgb.astype(np.float32)):
+        found = served.signatures[name](images=tf.constant(array))
+        np.testing.assert_allclose(found["probabilities"][0], expected[0][0], atol=0.05)
+
+
+def test_bfloat16_halves_the_weights(bfloat16, exports):
+    size = {
+        folder: sum(path.stat().st_size for path in (folder / "variables").iterdir())
+        for folder in (bfloat16, exports["saved_model"])
+    }
+    assert size[bfloat16] < 0.65 * size[exports["saved_model"]]
+
+
+def test_emulated_bfloat16_is_warned_of(trained_run, tmp_path, monkeypatch):
+    monkeypatch.setattr(processor, "bfloat16_instructions", list)
+    monkeypatch.setattr(saved_model, "save_graph", lambda module, folder, signatures: folder.mkdir())
+    with pytest.warns(UserWarning, match="no bfloat16 instructions: saved_model_bfloat16 is slower"):
+        saved_model.export_saved_model(trained_run, tmp_path, form="saved_model_bfloat16")
 
 
 def test_an_unfinished_run_is_refused(trained_run, tmp_path):

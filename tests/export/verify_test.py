@@ -27,6 +27,8 @@ def test_every_form_is_in_the_record(result):
         assert row["megabytes"] > 0.05
         assert row["latency_ms"] > 0
         assert row["score_difference"] <= (0 if form == "keras" else 1e-2)
+        low, high = row["auc_change_interval"]
+        assert low <= row["auc_change"] <= high
 
 
 def test_the_reduced_forms_are_measured_not_assumed(result):
@@ -102,7 +104,11 @@ def test_another_network_than_the_exported_one_is_caught(exports, trained_run, t
     assert "decisions flip, bound 10%" in message
     assert "\n" not in message
     rows = json.loads((tmp_path / "v.json").read_text())["forms"]
-    assert rows["int8"]["auc_change"] == pytest.approx(rows["int8"]["auc"] - rows["keras"]["auc"])
+    change, (low, high) = rows["int8"]["auc_change"], rows["int8"]["auc_change_interval"]
+    assert change == pytest.approx(rows["int8"]["auc"] - rows["keras"]["auc"])
+    assert low < change < high
+    assert rows["keras"]["auc_change_interval"] == [0, 0]
+    assert f"| {change:+.4f} [{low:+.4f}, {high:+.4f}] |" in (tmp_path / "v.md").read_text()
     assert len(rows["int8"]["flipped"]) > 1
 
 

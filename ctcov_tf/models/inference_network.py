@@ -1,0 +1,141 @@
+"""A trained network in the operators that answer fastest: the same function, without batch normalisation.
+
+With fixed statistics a batch norm scales and shifts each channel. Behind a convolution it becomes part of that.
+Anywhere else, as in front of DenseNet's ReLUs, it becomes a 1 x 1 depthwise convolution with a bias, which TensorFlow
+(oneDNN) and LiteRT (XNNPACK) compute together with the ReLU behind it, in every arithmetic. Average pooling goes in
+front of a 1 x 1 convolution: both are linear, and a quarter of the pixels is left to convolve. It is a depthwise
+convolution too, of equal weights: LiteRT pools 8-bit integers slowly.
+"""
+
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from ctcov_tf import errors
+from ctcov_tf.layers import FeaturePyramidAttention
+
+
+def inference_network(model: keras.Model, dtype: Literal["float32", "bfloat16"] = "float32") -> keras.Model:
+    """Rewrites a network.
+
+    Args:
+      model: functional model of one flat graph, in float32, from pre-processed images to logits.
+      dtype: of weights and arithmetic from the first convolution to the last map. Images, and what stands
+        behind the maps (fully connected layers, logits, likelihoods), stay float32.
+
+    Returns:
+      A network of the same inputs and outputs, with weights of its own. Layers keep their names; what a
+      folded batch norm has done happens in the convolution before it.
+
+    Raises:
+      CtcovError: a layer computes in another type than float32.
+    """
+    for layer in model.layers:
+        if layer.compute_dtype != "float32":
+            raise errors.CtcovError(f"layer {layer.name} computes in {layer.compute_dtype}: export a float32 model")
+    pairs = _pairs(model)
+    folded = {norm.name: before for before, norm in pairs if _is_norm(norm) and _is_linear_convolution(before)}
+    norms = {before.name: norm for before, norm in pairs if norm.name in folded}
+    early_pools = {before.name: pool for before, pool in pairs if _commute(before, pool)}
+    late_pools = {pool.name for pool in early_pools.values()}
+
+    def rewrite(layer: keras.layers.Layer) -> keras.layers.Layer:
+        settings = layer.get_config()
+        if _is_map(layer):
+            settings["dtype"] = dtype
+        if layer.name in folded:
+            return keras.layers.Identity(name=layer.name, dtype=settings["dtype"])
+        if _is_norm(layer):
+            return keras.layers.DepthwiseConv2D(1, name=layer.name, dtype=settings["dtype"])
+        if layer.name in late_pools:
+            return keras.layers.DepthwiseConv2D(
+                layer.pool_size,
+                strides=layer.strides,
+                use_bias=False,
+                depthwise_initializer=keras.initializers.Constant(1 / np.prod(layer.pool_size)),
+                name=layer.name,
+                dtype=settings["dtype"],
+            )
+        if layer.name in norms:
+            settings["use_bias"] = True
+        if isinstance(layer, FeaturePyramidAttention):
+            settings["normalise"] = False
+        return type(layer).from_config(settings)
+
+    def call(layer: keras.layers.Layer, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if layer.name in late_pools:
+            return inputs
+        if layer.name in early_pools:
+            inputs = rewrite(early_pools[layer.name])(inputs)
+        if layer.name in norms or _is_norm(model.get_layer(layer.name)):
+            return layer(inputs)
+        return layer(inputs, *args, **kwargs)
+
+    network = keras.models.clone_model(model, clone_function=rewrite, call_function=call)
+    for layer in network.layers:
+        trained = model.get_layer(layer.name)
+        if isinstance(layer, FeaturePyramidAttention):
+            for name, part in layer.parts.items():
+                norm = trained.parts.get(f"{name.removesuffix('_conv')}_bn")
+                part.set_weights(_folded_weights(trained.parts[name], norm))
+        elif _is_norm(trained):
+            if layer.name not in folded:
+                scale, shift = _scale_and_shift(trained)
+                layer.set_weights([scale[np.newaxis, np.newaxis, :, np.newaxis], shift])
+        elif layer.name not in late_pools:
+            layer.set_weights(_folded_weights(trained, norms.get(layer.name)))
+    return network
+
+
+def _folded_weights(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization | None) -> list[np.ndarray]:
+    """The layer's weights; of a convolution before a batch norm, kernel and bias of the two."""
+    if norm is None:
+        return layer.get_weights()
+    scale, shift = _scale_and_shift(norm)
+    kernel, *bias = layer.get_weights()
+    by_output = scale[:, np.newaxis] if isinstance(layer, keras.layers.Conv2DTranspose) else scale
+    return [kernel * by_output, shift + scale * (bias[0] if bias else 0)]
+
+
+def _scale_and_shift(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+    """What a batch norm does to each channel, (channels,) float64 each."""
+    mean, variance = np.float64(norm.moving_mean.numpy()), np.float64(norm.moving_variance.numpy())
+    scale = (norm.gamma.numpy() if norm.scale else 1.0) / np.sqrt(variance + norm.epsilon)
+    return scale, (norm.beta.numpy() if norm.center else 0.0) - scale * mean
+
+
+def _pairs(model: keras.Model) -> list[tuple[keras.layers.Layer, keras.layers.Layer]]:
+    """Each layer whose output one layer only reads, with that layer."""
+    readers: dict[int, list[keras.layers.Layer]] = {}
+    for layer in model.layers:
+        for tensor in keras.tree.flatten(layer.input):
+            readers.setdefault(id(tensor), []).append(layer)
+    read = [(layer, readers.get(id(layer.output), [])) for layer in model.layers if layer.output not in model.outputs]
+    return [(layer, of[0]) for layer, of in read if len(of) == 1]
+
+
+def _is_map(layer: keras.layers.Layer) -> bool:
+    """Whether it gives a map of the network's own."""
+    return len(layer.output.shape) == 4 and not isinstance(layer, (keras.layers.InputLayer, keras.layers.Rescaling))
+
+
+def _is_norm(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.BatchNormalization) and len(layer.output.shape) == 4 and layer.axis in (-1, 3)
+
+
+def _is_linear_convolution(layer: keras.layers.Layer) -> bool:
+    return type(layer) in (keras.layers.Conv2D, keras.layers.Conv2DTranspose) and (
+        layer.activation is keras.activations.linear
+    )
+
+
+def _commute(layer: keras.layers.Layer, reader: keras.layers.Layer) -> bool:
+    """Whether average pooling may go in front of the convolution before it."""
+    return (
+        isinstance(reader, keras.layers.AveragePooling2D)
+        and reader.padding == "valid"
+        and type(layer) is keras.layers.Conv2D
+        and _is_linear_convolution(layer)
+        and (layer.kernel_size, layer.strides, layer.groups) == ((1, 1), (1, 1), 1)
+    )
