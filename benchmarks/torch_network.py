@@ -92,7 +92,7 @@ class DenseNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Gives the last map."""
-        x = functional.relu(self.conv1_bn(self.conv1_conv(images)))
+        x = functional.relu(self.conv1_bn(self.conv1_conv(images)), inplace=True)
         x = functional.max_pool2d(x, 3, stride=2, padding=1)
         for index, layers in enumerate(self.blocks):
             if index:
@@ -112,7 +112,7 @@ class DenseNet(nn.Module):
         return self.get_submodule(name)(x)
 
     def _norm_relu(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        return functional.relu(self._layer(name, x))
+        return functional.relu(self._layer(name, x), inplace=True)
 
 
 class SlimAttention(nn.Module):

@@ -2,9 +2,8 @@
 
 With fixed statistics a batch norm scales and shifts each channel. Behind a convolution it becomes part of that.
 Anywhere else, as in front of DenseNet's ReLUs, it becomes a 1 x 1 depthwise convolution with a bias, which TensorFlow
-(oneDNN) and LiteRT (XNNPACK) compute together with the ReLU behind it, in every arithmetic. Average pooling goes in
-front of a 1 x 1 convolution: both are linear, and a quarter of the pixels is left to convolve. It is a depthwise
-convolution too, of equal weights: LiteRT pools 8-bit integers slowly.
+(oneDNN) and LiteRT (XNNPACK) compute together with the ReLU behind it, in every arithmetic. Average pooling is a
+depthwise convolution too, of equal weights: LiteRT pools 8-bit integers slowly.
 """
 
 from typing import Any, Literal
@@ -37,8 +36,6 @@ def inference_network(model: keras.Model, dtype: Literal["float32", "bfloat16"] 
     pairs = _pairs(model)
     folded = {norm.name: before for before, norm in pairs if _is_norm(norm) and _is_linear_convolution(before)}
     norms = {before.name: norm for before, norm in pairs if norm.name in folded}
-    early_pools = {before.name: pool for before, pool in pairs if _commute(before, pool)}
-    late_pools = {pool.name for pool in early_pools.values()}
 
     def rewrite(layer: keras.layers.Layer) -> keras.layers.Layer:
         settings = layer.get_config()
@@ -48,7 +45,7 @@ def inference_network(model: keras.Model, dtype: Literal["float32", "bfloat16"] 
             return keras.layers.Identity(name=layer.name, dtype=settings["dtype"])
         if _is_norm(layer):
             return keras.layers.DepthwiseConv2D(1, name=layer.name, dtype=settings["dtype"])
-        if layer.name in late_pools:
+        if _is_average_pool(layer):
             return keras.layers.DepthwiseConv2D(
                 layer.pool_size,
                 strides=layer.strides,
@@ -64,10 +61,6 @@ def inference_network(model: keras.Model, dtype: Literal["float32", "bfloat16"] 
         return type(layer).from_config(settings)
 
     def call(layer: keras.layers.Layer, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        if layer.name in late_pools:
-            return inputs
-        if layer.name in early_pools:
-            inputs = rewrite(early_pools[layer.name])(inputs)
         if layer.name in norms or _is_norm(model.get_layer(layer.name)):
             return layer(inputs)
         return layer(inputs, *args, **kwargs)
@@ -83,7 +76,7 @@ def inference_network(model: keras.Model, dtype: Literal["float32", "bfloat16"] 
             if layer.name not in folded:
                 scale, shift = _scale_and_shift(trained)
                 layer.set_weights([scale[np.newaxis, np.newaxis, :, np.newaxis], shift])
-        elif layer.name not in late_pools:
+        elif not _is_average_pool(trained):
             layer.set_weights(_folded_weights(trained, norms.get(layer.name)))
     return network
 
@@ -130,12 +123,5 @@ def _is_linear_convolution(layer: keras.layers.Layer) -> bool:
     )
 
 
-def _commute(layer: keras.layers.Layer, reader: keras.layers.Layer) -> bool:
-    """Whether average pooling may go in front of the convolution before it."""
-    return (
-        isinstance(reader, keras.layers.AveragePooling2D)
-        and reader.padding == "valid"
-        and type(layer) is keras.layers.Conv2D
-        and _is_linear_convolution(layer)
-        and (layer.kernel_size, layer.strides, layer.groups) == ((1, 1), (1, 1), 1)
-    )
+def _is_average_pool(layer: keras.layers.Layer) -> bool:
+    return isinstance(layer, keras.layers.AveragePooling2D) and layer.padding == "valid"
