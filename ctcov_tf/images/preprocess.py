@@ -42,7 +42,8 @@ def preprocess(image: npt.NDArray, config: PreprocessConfig, result: npt.NDArray
     if config.standardise:
         mean, deviation = (np.float32(value.item()) for value in cv2.meanStdDev(levels))
         smallest = np.float32(1 / config.image_size)  # as `preprocessing.standardise` holds it
-        values = (levels - mean) / max(deviation, smallest)
+        values = levels - mean
+        values *= 1 / max(deviation, smallest)
     else:
         values = levels / np.float32(255)
     cv2.cvtColor(values, cv2.COLOR_GRAY2RGB, dst=result)
