@@ -60,7 +60,7 @@ class PreprocessConfig:
 
 @dataclasses.dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes of training images (section 4.1); one projective transform."""
+    """Random changes of training images (section 4.1); one affine warp."""
 
     rotation_degrees: float = ROTATION_DEGREES
     """Rotation drawn from [-x, x] degrees."""

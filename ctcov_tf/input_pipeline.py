@@ -2,11 +2,17 @@
 
 Images are decoded to grey once and kept in memory; every epoch is a new order and a new augmentation that follow
 from the seed and the epoch's number alone, so that a run taken up at epoch k goes on as if it had never stopped.
+
+Images are moved and pre-processed by OpenCV, a batch at a time; several batches are made at once, each by one thread:
+OpenCV's own threads are turned off where a pipeline is made, for they would get in each other's way.
 """
 
+from collections.abc import Callable
 import dataclasses
 from typing import Any
+import weakref
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -14,10 +20,11 @@ import tensorflow as tf
 from ctcov_tf import errors
 from ctcov_tf.config import Config, DataConfig
 from ctcov_tf.datasets import contents
+from ctcov_tf.images import augmentation
+from ctcov_tf.images.batch_memory import BatchMemory
+from ctcov_tf.images.decode import decode_grey
+from ctcov_tf.images.preprocess import preprocess
 from ctcov_tf.model_info import Labels
-from ctcov_tf.preprocessing.augmentation import augment
-from ctcov_tf.preprocessing.decode import decode_grey
-from ctcov_tf.preprocessing.preprocess import Preprocess
 
 ENCODED_BUFFER = 4096  # encoded images held for shuffling where decoded ones are not kept
 
@@ -57,26 +64,32 @@ def training_batches(
             f"{config.data.dataset}: {images} training images do not fill a batch of {batch_size}: "
             f"lower --batch-size to {images} or less"
         )
-    source = _with_targets(config, labels, "train", likelihoods)
+    source, grey_image = _with_targets(config, labels, "train", likelihoods)
     buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
     seed = config.train.seed
-    preprocess = _preprocess(config, image_size)
+    make = _Preprocessing(config, image_size, batch_size, grey_image)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         tf.random.set_seed(1)  # of this function's graph, so that the program's global seed plays no part
-        order = tf.random.stateless_uniform((), tf.stack([seed, epoch]), 0, 2**31 - 1, tf.int64)
+        epoch_seed = tf.stack([seed, epoch])
+        order = tf.random.stateless_uniform((), epoch_seed, 0, 2**31 - 1, tf.int64)
         shuffled = source.shuffle(buffer_size, seed=order, reshuffle_each_iteration=False)
-        whole_batches = shuffled.take(images // batch_size * batch_size)
-        return whole_batches.enumerate().map(lambda position, example: (epoch, position, *example))
+        draws = tf.random.stateless_uniform(
+            [images // batch_size, batch_size, augmentation.DRAWS],
+            tf.random.experimental.stateless_fold_in(epoch_seed, 1),
+            -1.0,
+            1.0,
+        )
+        batches = shuffled.batch(batch_size, drop_remainder=True)
+        return tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(draws), batches)
 
-    def prepare(epoch: tf.Tensor, position: tf.Tensor, image: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        augmentation_seed = tf.random.experimental.stateless_fold_in(tf.stack([seed, epoch]), position)
-        moved = augment(_decoded(image), augmentation_seed, config.augment)
-        return _inputs_and_target(preprocess(moved[tf.newaxis])[0], *known)
+    def prepare(draws: tf.Tensor, examples: tuple[tf.Tensor, ...]) -> tuple[Any, tf.Tensor]:
+        stored, *known = examples
+        return _inputs_and_targets(make(stored, draws), *known)
 
     epochs = tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(one_epoch)
     prepared = epochs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return prepared.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return prepared.prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(
@@ -105,59 +118,107 @@ def evaluation_batches(
     Raises:
       CtcovError: the dataset cannot be read or has no such split.
     """
-    preprocess = _preprocess(config, image_size or config.preprocess.image_size)
+    source, grey_image = _with_targets(config, labels, split, likelihoods)
+    make = _Preprocessing(config, image_size or config.preprocess.image_size, batch_size, grey_image)
 
-    def prepare(image: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        return _inputs_and_target(preprocess(_decoded(image)[tf.newaxis])[0], *known)
+    def prepare(stored: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        return _inputs_and_targets(make(stored), *known)
 
-    source = _with_targets(config, labels, split, likelihoods)
-    prepared = source.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return prepared.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    prepared = source.batch(batch_size).map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return prepared.prefetch(tf.data.AUTOTUNE)
 
 
-def _with_targets(config: Config, labels: Labels, split: str, likelihoods: npt.NDArray | None) -> tf.data.Dataset:
-    """Triples of an image, its likelihoods and its target; pairs without the likelihoods where there are none."""
-    images = _grey_images(config.data, split, in_memory=config.data.cache)
+class _Preprocessing:
+    """Makes batches of what the network sees of stored images.
+
+    Args:
+      config: pre-processing and augmentation.
+      image_size: side of the square images, pixels.
+      batch_size: most images a batch.
+      grey_image: from what stands for an image in the dataset to its grey levels, uint8 (height, width).
+    """
+
+    def __init__(
+        self, config: Config, image_size: int, batch_size: int, grey_image: Callable[[Any], npt.NDArray]
+    ) -> None:
+        cv2.setNumThreads(1)
+        self._settings = dataclasses.replace(config.preprocess, image_size=image_size)
+        self._augment = config.augment
+        self._grey_image = grey_image
+        self._row_shape = (image_size, image_size, 3)
+        self._memory = BatchMemory(batch_size, self._row_shape)
+
+    def __call__(self, stored: tf.Tensor, draws: tf.Tensor | None = None) -> tf.Tensor:
+        """As graph code.
+
+        Args:
+          stored: (batch,), what stands for the images.
+          draws: float32 (batch, augmentation.DRAWS); without them the images are not moved.
+
+        Returns:
+          float32 (batch, image_size, image_size, 3).
+        """
+        weak_self = weakref.proxy(self)  # TensorFlow keeps a Python function for good; the images must not stay with it
+        given = [stored] if draws is None else [stored, draws]
+        images = tf.numpy_function(lambda *arrays: weak_self._batch(*arrays), given, tf.float32, stateful=False)
+        return tf.ensure_shape(images, (stored.shape[0], *self._row_shape))
+
+    def _batch(self, stored: npt.NDArray, draws: npt.NDArray | None = None) -> npt.NDArray:
+        batch = self._memory.take(len(stored))
+        for number, result in enumerate(batch):
+            image = self._grey_image(stored[number])
+            if draws is not None:
+                image = augmentation.augment(image, draws[number], self._augment)
+            preprocess(image, self._settings, result)
+        return batch
+
+
+def _with_targets(
+    config: Config, labels: Labels, split: str, likelihoods: npt.NDArray | None
+) -> tuple[tf.data.Dataset, Callable[[Any], npt.NDArray]]:
+    """What stands for an image, its likelihoods where there are any, and its target; and how to get the image."""
+    stored, grey_image = _stored_images(config.data, split)
     known = [] if likelihoods is None else [np.asarray(likelihoods, np.float32)]
     known.append(contents.targets(config.data, labels, contents.metadata(config.data, split)))
-    return tf.data.Dataset.zip(images, *map(tf.data.Dataset.from_tensor_slices, known))
+    return tf.data.Dataset.zip(stored, *map(tf.data.Dataset.from_tensor_slices, known)), grey_image
 
 
-def _inputs_and_target(image: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
-    *likelihoods, target = known
-    return (image, *likelihoods) if likelihoods else image, target
+def _inputs_and_targets(images: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    *likelihoods, targets = known
+    return (images, *likelihoods) if likelihoods else images, targets
 
 
-def _grey_images(data: DataConfig, split: str, *, in_memory: bool) -> tf.data.Dataset:
-    """The images of a split; every one is decoded here once, so that damage shows before training.
+def _stored_images(data: DataConfig, split: str) -> tuple[tf.data.Dataset, Callable[[Any], npt.NDArray]]:
+    """What stands for the images of a split, and the function that gives an image's grey levels.
 
-    They are grey and kept if `in_memory`, else the encoded bytes, read again from disk in every epoch.
+    Where images are cached, their place in a list in memory; else the encoded bytes, read again from disk in every
+    epoch. Every image is decoded here once, so that damage shows before training.
     """
     encoded = contents.examples(data, split).map(lambda example: example["image"])
-    grey = encoded.map(decode_grey, num_parallel_calls=tf.data.AUTOTUNE)
-    grey = grey.cache() if in_memory else grey
+    grey = encoded.map(
+        lambda image: tf.numpy_function(_decoded, [image], tf.uint8, stateful=False),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
     try:
-        grey.reduce(tf.constant(0, tf.int64), lambda count, _: count + 1)
-    except tf.errors.InvalidArgumentError as error:
+        images = [image for image in grey.as_numpy_iterator() if data.cache]
+    except tf.errors.UnknownError as error:
         image_id = _damaged_image(data, split)
         raise errors.CtcovError(
             f"{data.dataset}, {split}: image {image_id} cannot be decoded: leave it out and build the dataset again"
         ) from error
-    return grey if in_memory else encoded
+    if data.cache:
+        return tf.data.Dataset.range(len(images)), images.__getitem__
+    return encoded, _decoded
 
 
-def _decoded(image: tf.Tensor) -> tf.Tensor:
-    return decode_grey(image) if image.dtype == tf.string else image
+def _decoded(image_bytes: bytes) -> npt.NDArray:
+    return decode_grey(image_bytes, "image")
 
 
 def _damaged_image(data: DataConfig, split: str) -> str:
-    for example in contents.examples(data, split):
+    for example in contents.examples(data, split).as_numpy_iterator():
         try:
-            decode_grey(example["image"])
-        except tf.errors.InvalidArgumentError:
-            return example["image_id"].numpy().decode()
+            _decoded(example["image"])
+        except errors.CtcovError:
+            return example["image_id"].decode()
     return "(none on a second reading)"
-
-
-def _preprocess(config: Config, image_size: int) -> Preprocess:
-    return Preprocess.from_preprocess_config(dataclasses.replace(config.preprocess, image_size=image_size))

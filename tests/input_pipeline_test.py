@@ -1,5 +1,7 @@
 import dataclasses
+import gc
 import itertools
+import weakref
 
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ import tensorflow as tf
 
 from ctcov_tf import config, errors, input_pipeline
 from ctcov_tf.datasets import contents
-from ctcov_tf.preprocessing.decode import decode_grey
+from ctcov_tf.images.decode import decode_grey
+from ctcov_tf.preprocessing.preprocess import Preprocess
 
 SIZE = 32
 
@@ -61,6 +64,14 @@ def test_evaluation_uses_the_configured_size_and_steps(tiny_config, labels):
     assert images.max() <= 1
 
 
+def test_evaluation_sees_what_an_exported_model_sees(tiny_config, labels):
+    images, _ = next(input_pipeline.evaluation_batches(tiny_config, labels, "test", batch_size=24).as_numpy_iterator())
+    serving = Preprocess.from_preprocess_config(tiny_config.preprocess)
+    for image, example in zip(images, contents.examples(tiny_config.data, "test"), strict=True):
+        levels = decode_grey(example["image"].numpy(), "image")
+        np.testing.assert_allclose(image, serving(levels[np.newaxis, ..., np.newaxis])[0], atol=1e-4)
+
+
 @pytest.mark.parametrize("cache", [True, False])
 def test_an_epoch_depends_on_seed_and_number_alone(tiny_config, labels, cache):
     settings = dataclasses.replace(tiny_config, data=dataclasses.replace(tiny_config.data, cache=cache))
@@ -78,13 +89,33 @@ def test_cache_changes_nothing(tiny_config, labels):
 def test_cached_images_are_decoded_once(tiny_config, labels, monkeypatch):
     decoded = []
 
-    def counting(image_bytes):
-        counted = tf.numpy_function(lambda data: decoded.append(1) or data, [image_bytes], tf.string)
-        return decode_grey(tf.ensure_shape(counted, ()))
+    def counting(image_bytes, name):
+        decoded.append(1)
+        return decode_grey(image_bytes, name)
 
     monkeypatch.setattr(input_pipeline, "decode_grey", counting)
     first_batches(training(tiny_config, labels), 12)
     assert len(decoded) == 60
+
+
+def test_images_leave_memory_with_the_dataset(tiny_config, labels, monkeypatch):
+    made = []
+    plain = input_pipeline.BatchMemory
+    monkeypatch.setattr(input_pipeline, "BatchMemory", lambda *shape: made.append(plain(*shape)) or made[-1])
+    batches = training(tiny_config, labels)
+    first_batches(batches, 3)
+    memory = weakref.ref(made.pop())
+    assert memory() is not None
+    del batches
+    gc.collect()
+    assert memory() is None
+
+
+def test_batches_that_are_held_keep_their_content(tiny_config, labels):
+    held = [images for images, _ in training(tiny_config, labels).take(20)]
+    again = first_batches(training(tiny_config, labels), 20)
+    for images, (expected, _) in zip(held, again, strict=True):
+        np.testing.assert_array_equal(images, expected)
 
 
 def test_epochs_seeds_and_images_differ(tiny_config, labels):

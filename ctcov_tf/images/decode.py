@@ -3,6 +3,7 @@
 `ctcov_tf.preprocessing.decode` is the same rule as graph code, bit for bit.
 """
 
+from collections.abc import Callable
 import io
 import os
 import pathlib
@@ -63,22 +64,23 @@ def decode_rgb(data: bytes, name: str) -> np.ndarray:
     Raises:
       CtcovError: the data are empty, truncated, no such image, animated, or of more than `MAX_PIXELS`.
     """
-    if not data:
-        raise errors.CtcovError(f"{name}: empty file: fetch or export the image again")
-    with _open(data, name) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise _over_limit(name, f"{width} x {height}")
-        if image.format == "PNG" and getattr(image, "is_animated", False):
-            raise errors.CtcovError(f"{name}: animated image: save the frame to be judged as a PNG of its own")
-        if image.format == "BMP" and data[_BMP_BITS_OFFSET] != 24:
-            raise errors.CtcovError(f"{name}: BMP of {data[_BMP_BITS_OFFSET]} bits a pixel: convert it to PNG")
-        try:
-            if image.format == "PNG":
-                _open(data, name).verify()  # checksums, to the last chunk: decoding alone overlooks a missing end
-            return _to_rgb(image)
-        except _DAMAGED as error:
-            raise errors.CtcovError(f"{name}: damaged or truncated ({error}): fetch or export it again") from error
+    return _decode(data, name, _to_rgb)
+
+
+def decode_grey(data: bytes, name: str) -> np.ndarray:
+    """Decodes to grey: `to_grey` of `decode_rgb`, without the way over colours where the file has none.
+
+    Args:
+      data: the file's content.
+      name: what to call the image in errors.
+
+    Returns:
+      uint8 (height, width).
+
+    Raises:
+      CtcovError: as `decode_rgb` does.
+    """
+    return _decode(data, name, _to_grey)
 
 
 def to_grey(rgb: np.ndarray) -> np.ndarray:
@@ -92,6 +94,25 @@ def to_grey(rgb: np.ndarray) -> np.ndarray:
     """
     red, green, blue = (rgb[..., channel].astype(np.int32) * weight for channel, weight in enumerate(LUMA))
     return ((red + green + blue + 8192) >> 14).astype(np.uint8)
+
+
+def _decode(data: bytes, name: str, convert: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+    if not data:
+        raise errors.CtcovError(f"{name}: empty file: fetch or export the image again")
+    with _open(data, name) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise _over_limit(name, f"{width} x {height}")
+        if image.format == "PNG" and getattr(image, "is_animated", False):
+            raise errors.CtcovError(f"{name}: animated image: save the frame to be judged as a PNG of its own")
+        if image.format == "BMP" and data[_BMP_BITS_OFFSET] != 24:
+            raise errors.CtcovError(f"{name}: BMP of {data[_BMP_BITS_OFFSET]} bits a pixel: convert it to PNG")
+        try:
+            if image.format == "PNG":
+                _open(data, name).verify()  # checksums, to the last chunk: decoding alone overlooks a missing end
+            return convert(image)
+        except _DAMAGED as error:
+            raise errors.CtcovError(f"{name}: damaged or truncated ({error}): fetch or export it again") from error
 
 
 def _open(data: bytes, name: str) -> Image.Image:
@@ -113,12 +134,23 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
     if image.mode == "CMYK":
         return _cmyk_to_rgb(image)
     if image.mode.startswith("I;16"):
-        grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., np.newaxis], 3, axis=-1)
+        return np.repeat(_high_bytes(image)[..., np.newaxis], 3, axis=-1)
     if image.mode == "RGBA":
         return np.ascontiguousarray(np.asarray(image)[..., :3])
     image.info.pop("transparency", None)
     return np.asarray(image.convert("RGB"))
+
+
+def _to_grey(image: Image.Image) -> np.ndarray:
+    if image.mode == "L":
+        return np.asarray(image)
+    if image.mode.startswith("I;16"):
+        return _high_bytes(image)
+    return to_grey(_to_rgb(image))
+
+
+def _high_bytes(image: Image.Image) -> np.ndarray:
+    return (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
 
 
 def _cmyk_to_rgb(image: Image.Image) -> np.ndarray:

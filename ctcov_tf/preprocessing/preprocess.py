@@ -1,4 +1,7 @@
-"""The pre-processing of section 4.1 as one layer, shared by training, SavedModel and TFLite."""
+"""The pre-processing of section 4.1 as one layer, shared by SavedModel and TFLite.
+
+`ctcov_tf.images.preprocess` is the same with OpenCV, for training and evaluation.
+"""
 
 from typing import Any
 
@@ -13,8 +16,8 @@ from ctcov_tf.preprocessing import blur, equalise, grey, resize, standardise
 class Preprocess(keras.layers.Layer):
     """Equalise, resize, blur, standardise: any chest CT image to what the network sees (section 4.1).
 
-    Equalisation and blur equal OpenCV bit for bit, the resize within one grey level. The layer computes in
-    float32 whatever the global dtype policy, and converts to TFLite's built-in operators with height and width
+    The grey levels equal those of `images.preprocess.grey_levels`, and so OpenCV's, bit for bit. The layer computes
+    in float32 whatever the global dtype policy, and converts to TFLite's built-in operators with height and width
     left open.
 
     Args:

@@ -1,29 +1,27 @@
-"""Bilinear resize to grey levels as graph code, within one level of `cv2.resize` and the same in every runtime."""
+"""Bilinear resize to grey levels as graph code: the rule of `ctcov_tf.images.resize`, bit for bit."""
 
 import tensorflow as tf
 
-WEIGHT_LEVELS = 2048  # 11-bit weights, as OpenCV's
-BETWEEN_STEPS = 32  # fractions of a grey level that are kept between the two directions
+from ctcov_tf.images.resize import WEIGHT_LEVELS
 
 
 def resize(images: tf.Tensor, image_size: int) -> tf.Tensor:
-    """Resizes to a square, without antialiasing, pixel centres at halves: OpenCV's INTER_LINEAR.
+    """Resizes to a square, without antialiasing, pixel centres at halves: OpenCV's INTER_LINEAR_EXACT.
 
     A float interpolation differs in its last bit between TensorFlow and LiteRT; where that decides the rounding, a
     pixel differs by a whole level and a score in its third place. So the interpolation is done in whole numbers:
     every product and sum below is one that float32 holds exactly (less than 2 ** 24), whatever the order.
 
     Args:
-      images: float32 (batch, height, width, 1), whole grey levels in [0, 255].
+      images: float32 (batch, height, width, 1), whole grey levels in [0, 255]; sides of at most 4 million pixels.
       image_size: side of the result, pixels.
 
     Returns:
       float32 (batch, image_size, image_size, 1), whole grey levels in [0, 255].
     """
     rows = _interpolate(tf.squeeze(images, axis=-1), image_size)
-    rows = tf.floor(rows * (BETWEEN_STEPS / WEIGHT_LEVELS) + 0.5)
     columns = _interpolate(tf.transpose(rows, [0, 2, 1]), image_size)
-    levels = tf.floor(columns / (BETWEEN_STEPS * WEIGHT_LEVELS) + 0.5)
+    levels = tf.floor(columns / WEIGHT_LEVELS**2 + 0.5)
     return tf.transpose(levels, [0, 2, 1])[..., tf.newaxis]
 
 

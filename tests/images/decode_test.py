@@ -23,6 +23,13 @@ def test_every_kind_is_uint8_rgb(name):
     assert image.flags["C_CONTIGUOUS"]
 
 
+@pytest.mark.parametrize("name", samples.READABLE)
+def test_grey_is_that_of_the_colours(name):
+    grey = decode.decode_grey(samples.READABLE[name], name)
+    assert grey.dtype == np.uint8
+    np.testing.assert_array_equal(grey, decode.to_grey(decode.decode_rgb(samples.READABLE[name], name)))
+
+
 @pytest.mark.parametrize("name", LOSSLESS)
 def test_colours_are_as_written_and_alpha_is_dropped(name):
     channels = {"png_grey": 1, "png_grey_alpha": 2, "png_rgba": 4}.get(name, 3)

@@ -6,26 +6,27 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 import numpy as np
 import pytest
-import tensorflow as tf
+from scipy import ndimage
 
 from ctcov_tf.config import AugmentConfig
-from ctcov_tf.preprocessing import augmentation
+from ctcov_tf.images import augmentation
 
 STILL = AugmentConfig(rotation_degrees=0.0, translation=0.0)
 
 
 def smooth(height, width):
     noise = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
-    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)[..., np.newaxis]
+    return cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 3), None, 0, 255, cv2.NORM_MINMAX)
 
 
 def augment(image, number, settings):
-    return augmentation.augment(tf.constant(image), tf.constant([7, number]), settings).numpy()
+    draws = np.random.default_rng([7, number]).uniform(-1, 1, augmentation.DRAWS)
+    return augmentation.augment(image, draws, settings)
 
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.tuples(st.integers(1, 30), st.integers(1, 30), st.just(1)).flatmap(lambda s: arrays.arrays(np.uint8, s)),
+    st.tuples(st.integers(1, 30), st.integers(1, 30)).flatmap(lambda s: arrays.arrays(np.uint8, s)),
     st.integers(0, 2**31 - 1),
 )
 def test_zero_ranges_are_the_identity(image, number):
@@ -48,54 +49,43 @@ def test_the_seed_decides():
 
 @pytest.mark.parametrize("mirror", [False, True])
 @pytest.mark.parametrize(("degrees", "right", "down"), [(15, 0, 0), (0, 3.2, -1.5), (-11, -4, 2.75)])
-def test_equals_opencv(mirror, degrees, right, down):
+def test_equals_bilinear_interpolation(mirror, degrees, right, down):
     image = smooth(61, 48)
-    angle = math.radians(degrees)
-    matrix = augmentation.rigid_transform(61.0, 48.0, angle=angle, right=right, down=down, mirror=mirror)
-    result = augmentation.warp(tf.constant(image), matrix).numpy()[..., 0]
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    expected = cv2.warpAffine(image[..., 0], matrix.numpy()[:6].reshape(2, 3), (48, 61), flags=flags)
-    difference = np.abs(result.astype(int) - expected)
+    matrix = augmentation.rigid_transform(61, 48, angle=math.radians(degrees), right=right, down=down, mirror=mirror)
+    x, y = np.einsum("ij,jyx->iyx", matrix, np.stack([*np.meshgrid(np.arange(48), np.arange(61)), np.ones((61, 48))]))
+    expected = ndimage.map_coordinates(image.astype(float), [y, x], order=1, mode="grid-constant")
+    difference = np.abs(augmentation.warp(image, matrix) - expected)
     assert difference.mean() < 0.5
-    assert difference.max() <= 6  # OpenCV reads at 1/32 of a pixel
+    assert difference.max() <= 6  # some versions of OpenCV read at 1/32 of a pixel
 
 
 def test_rotation_is_about_the_centre_and_by_the_angle():
-    matrix = augmentation.rigid_transform(21.0, 21.0, angle=math.radians(90), right=0, down=0, mirror=False)
+    matrix = augmentation.rigid_transform(21, 21, angle=math.radians(90), right=0, down=0, mirror=False)
     image = smooth(21, 21)
-    result = augmentation.warp(tf.constant(image), matrix).numpy()
+    result = augmentation.warp(image, matrix)
     assert np.abs(result.astype(int) - np.rot90(image).astype(int)).max() <= 1
 
 
 def test_translation_is_a_share_of_each_side():
-    image = np.zeros((100, 40, 1), np.uint8)
+    image = np.zeros((100, 40), np.uint8)
     image[50, 20] = 255
     for number in range(20):
-        moved = augment(image, number, AugmentConfig(rotation_degrees=0.0, translation=0.05)).astype(float)[..., 0]
+        moved = augment(image, number, AugmentConfig(rotation_degrees=0.0, translation=0.05)).astype(float)
         row, column = (np.average(np.arange(side), weights=moved.sum(axis=axis)) for side, axis in ((100, 1), (40, 0)))
         assert abs(row - 50) <= 5.02
         assert abs(column - 20) <= 2.02
 
 
 def test_angles_fill_the_range():
-    white = np.full((64, 64, 1), 255, np.uint8)
+    white = np.full((64, 64), 255, np.uint8)
     black = [np.mean(augment(white, number, AugmentConfig(15.0, 0.0)) == 0) for number in range(30)]
     most = np.mean(
         augmentation.warp(
-            tf.constant(white),
-            augmentation.rigid_transform(64.0, 64.0, angle=math.radians(15), right=0, down=0, mirror=False),
-        ).numpy()
+            white,
+            augmentation.rigid_transform(64, 64, angle=math.radians(15), right=0, down=0, mirror=False),
+        )
         == 0
     )
     assert max(black) <= most
     assert max(black) > 0.7 * most
     assert min(black) < 0.3 * most
-
-
-def test_in_a_dataset_of_many_sizes():
-    spec = tf.TensorSpec((None, None, 1), tf.uint8)
-    stored = [smooth(20, 33), smooth(9, 5)]
-    dataset = tf.data.Dataset.from_generator(lambda: iter(stored), output_signature=spec).map(
-        lambda image: augmentation.augment(image, [1, 2], AugmentConfig())
-    )
-    assert [image.shape for image in dataset] == [(20, 33, 1), (9, 5, 1)]

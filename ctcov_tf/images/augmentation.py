@@ -1,0 +1,75 @@
+"""Random rotation, translation and mirroring of training images as one affine warp (section 4.1); no TensorFlow."""
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ctcov_tf.config import AugmentConfig
+
+DRAWS = 4
+"""Random numbers that one image takes."""
+
+
+def augment(image: npt.NDArray, draws: npt.NDArray, config: AugmentConfig) -> npt.NDArray:
+    """Moves an image by random numbers; the same numbers move it the same way.
+
+    Args:
+      image: uint8 (height, width).
+      draws: (DRAWS,) uniform in [-1, 1): rotation, shift to the right, shift down, mirroring.
+      config: ranges of the rotation and translation, and whether to mirror.
+
+    Returns:
+      uint8 of the same shape; what comes from beyond the border is black.
+    """
+    height, width = image.shape
+    angle, right, down, coin = draws.tolist()
+    matrix = rigid_transform(
+        height,
+        width,
+        angle=angle * math.radians(config.rotation_degrees),
+        right=right * config.translation * width,
+        down=down * config.translation * height,
+        mirror=config.flip and coin > 0.0,
+    )
+    return warp(image, matrix)
+
+
+def rigid_transform(
+    height: int, width: int, *, angle: float, right: float, down: float, mirror: bool
+) -> npt.NDArray[np.float64]:
+    """The map from pixels of the result to pixels of the image: a rotation about the centre, moved, mirrored.
+
+    Args:
+      height: of the image, pixels.
+      width: of the image, pixels.
+      angle: radians.
+      right: shift of where the result is read, pixels.
+      down: shift of where the result is read, pixels.
+      mirror: swap left and right.
+
+    Returns:
+      (2, 3): pixel (x, y) of the result is read at this matrix times (x, y, 1).
+    """
+    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
+    cosine, sine = math.cos(angle), math.sin(angle)
+    sign = -1 if mirror else 1
+    x_by_x, x_by_y, y_by_x, y_by_y = cosine * sign, -sine, sine * sign, cosine
+    x_shift = centre_x - (x_by_x * centre_x + x_by_y * centre_y) + right
+    y_shift = centre_y - (y_by_x * centre_x + y_by_y * centre_y) + down
+    return np.array([[x_by_x, x_by_y, x_shift], [y_by_x, y_by_y, y_shift]])
+
+
+def warp(image: npt.NDArray, matrix: npt.NDArray) -> npt.NDArray:
+    """Reads an image through a map, bilinearly.
+
+    Args:
+      image: uint8 (height, width).
+      matrix: (2, 3), from pixels of the result to pixels of the image: OpenCV's WARP_INVERSE_MAP.
+
+    Returns:
+      uint8 of the same shape; black beyond the border.
+    """
+    height, width = image.shape
+    return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
