@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Annotated
 
 import tyro
 
@@ -52,7 +51,7 @@ class Options:
     """Print JSON instead of a table."""
     record: pathlib.Path | None = None
     """JSON file to write the record to; its plot stands beside it as .png."""
-    one: Annotated[str | None, tyro.conf.Suppress] = None
+    one: str | None = None
     """Write this form only and report on it: what each process does."""
 
 
