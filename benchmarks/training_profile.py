@@ -41,6 +41,7 @@ KINDS = {
 }
 LAYERS = ((64, 192), (32, 320), (16, 640), (8, 768))  # side of the map and channels, in each block
 BOTTLENECK, GROWTH = 128, 32
+REPEATS = 20  # of a convolution in a turn: threads of the one before it spin, and its own have to wake
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,19 +122,31 @@ def _convolutions(batch_size: int, rounds: int) -> list[record.Case]:
     for side, channels in LAYERS:
         for kernel, inputs, outputs in ((1, channels, BOTTLENECK), (3, BOTTLENECK, GROWTH)):
             shape = (batch_size, side, inputs, outputs, kernel)
-            contestants = {f"ctcov (TensorFlow), {name}": run for name, run in _in_tensorflow(*shape).items()}
-            contestants |= {f"PyTorch, {name}": run for name, run in _in_torch(*shape).items()}
-            seconds = timing.in_turns(contestants, rounds, warm_up=2)
+            runs = {f"ctcov (TensorFlow), {name}": run for name, run in _in_tensorflow(*shape).items()}
+            runs |= {f"PyTorch, {name}": run for name, run in _in_torch(*shape).items()}
+            contestants = {name: _repeated(run) for name, run in runs.items()}
+            seconds = timing.in_turns(contestants, rounds)
             gflop = 2e-9 * batch_size * side**2 * inputs * outputs * kernel**2
             cases.append(
                 record.Case(
                     f"{kernel} x {kernel}, {side} x {side}, {inputs} to {outputs} channels, batch {batch_size}",
                     "ms",
-                    {name: timing.spread(values, 1e3) for name, values in seconds.items()},
-                    facts={name: {"GFLOP/s": round(gflop / np.median(values))} for name, values in seconds.items()},
+                    {name: timing.spread(values, 1e3 / REPEATS) for name, values in seconds.items()},
+                    facts={
+                        name: {"GFLOP/s": round(REPEATS * gflop / np.median(values))}
+                        for name, values in seconds.items()
+                    },
                 )
             )
     return cases
+
+
+def _repeated(run: Callable[[], Any]) -> Callable[[], None]:
+    def repeated() -> None:
+        for _ in range(REPEATS):
+            run()
+
+    return repeated
 
 
 def _in_tensorflow(batch_size: int, side: int, inputs: int, outputs: int, kernel: int) -> dict[str, Callable[[], Any]]:
