@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 import pathlib
+import textwrap
 from typing import Any
 
 from benchmarks import machine
@@ -139,7 +140,7 @@ def plot(record: dict[str, Any], path: pathlib.Path) -> None:
         axis.bar_label(drawn, [f"{median:.3g}" for median in medians], padding=6, fontsize=8)
         axis.set_xlim(0, 1.15 * max(case["values"][name]["high"] for name in names))
         axis.invert_yaxis()
-        axis.set_title(f"{case['name']}, {case['unit']}", fontsize=10, loc="left")
+        axis.set_title(textwrap.fill(f"{case['name']}, {case['unit']}", 70), fontsize=10, loc="left")
         axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
