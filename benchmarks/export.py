@@ -38,7 +38,7 @@ PEERS = ("Keras model.export", "PyTorch torch.onnx.export", "OpenVINO save_model
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(record.Output):
     """Which network, and how often."""
 
     preset: str = "deep_ct_net_slim"
@@ -47,10 +47,6 @@ class Options:
     """Side of the pre-processed images, pixels."""
     rounds: int = 3
     """Exports of each form."""
-    json: bool = False
-    """Print JSON instead of a table."""
-    record: pathlib.Path | None = None
-    """JSON file to write the record to; its plot stands beside it as .png."""
     one: str | None = None
     """Write this form only and report on it: what each process does."""
 
@@ -90,9 +86,7 @@ def main() -> None:
         ),
     ]
     settings = {"preset": options.preset, "image_size": options.image_size, "rounds": options.rounds}
-    record.publish(
-        record.make("export", settings, cases, [], skipped=skipped), record.Output(options.json, options.record)
-    )
+    record.publish(record.make("export", settings, cases, [], skipped=skipped), options)
 
 
 def export(form: str, options: Options) -> dict[str, float]:

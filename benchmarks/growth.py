@@ -10,11 +10,9 @@ measured by `benchmarks.inference`. 13,505 is the size of CT-COV19 (Table II).
 A point's exponent is the slope between it and the first point in logarithms: 1 is a straight line, below is better.
 """
 
-import concurrent.futures
 import csv
 import dataclasses
 import math
-import multiprocessing
 import pathlib
 import resource
 import tempfile
@@ -24,7 +22,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from benchmarks import record, roofline, timing
+from benchmarks import apart, record, roofline, timing
 from ctcov_tf import files
 
 PRESET = "deep_ct_net_slim"
@@ -79,12 +77,12 @@ class Curve:
 
 def main(options: Options) -> None:
     """Measures the curves and publishes the record."""
-    base = _in_process(_step, 32, 2, 1)[1]
-    sizes = [_in_process(_step, size, BATCH_SIZE, options.rounds) for size in IMAGE_SIZES]
-    batches = [_in_process(_step, IMAGE_SIZE, size, options.rounds) for size in BATCH_SIZES]
+    base = apart.run(_step, 32, 2, 1)[1]
+    sizes = [apart.run(_step, size, BATCH_SIZE, options.rounds) for size in IMAGE_SIZES]
+    batches = [apart.run(_step, IMAGE_SIZE, size, options.rounds) for size in BATCH_SIZES]
     with tempfile.TemporaryDirectory() as folder:
-        empty = _in_process(_evaluation, folder, _FITTED_IMAGES)[1]
-        evaluated = [_in_process(_evaluation, folder, images) for images in EVALUATED_IMAGES]
+        empty = apart.run(_evaluation, folder, _FITTED_IMAGES)[1]
+        evaluated = [apart.run(_evaluation, folder, images) for images in EVALUATED_IMAGES]
     pixels = [size**2 for size in IMAGE_SIZES]
     curves = [
         _curve(f"a training step, batch {BATCH_SIZE}, by image size", "pixels of a side squared", pixels, sizes, base),
@@ -111,12 +109,6 @@ def main(options: Options) -> None:
 def _curve(name: str, along: str, amounts: list[int], points: list[tuple[float, float]], base: float) -> Curve:
     seconds, megabytes = map(list, zip(*points, strict=True))
     return Curve(name, along, amounts, seconds, megabytes, base)
-
-
-def _in_process(measure: Any, *arguments: Any) -> tuple[float, float]:
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as process:
-        return process.submit(measure, *arguments).result()
 
 
 def _peak_megabytes() -> float:

@@ -36,7 +36,7 @@ PAUSE = 0.05  # seconds before a turn: threads of the one before it spin for som
 
 
 @dataclasses.dataclass(frozen=True)
-class Options:
+class Options(record.Output):
     """Which networks, and how often."""
 
     preset: tuple[str, ...] = ("deep_ct_net_slim", "deep_ct_net")
@@ -53,10 +53,6 @@ class Options:
     """Threads of every runtime."""
     cpu_time: bool = False
     """The processor's time instead of the clock's: on a busy machine, with --threads 1."""
-    json: bool = False
-    """Print JSON instead of a table."""
-    record: pathlib.Path | None = None
-    """JSON file to write the record to; its plot stands beside it as .png."""
 
     @property
     def unit(self) -> str:
@@ -90,7 +86,7 @@ def main() -> None:
             cases.append(measure_whole(preset, options))
     settings = {name: getattr(options, name) for name in ("image_size", "rounds", "threads", "cpu_time")}
     made = record.make("inference", settings, cases, goals, roofline=peak, skipped=skipped)
-    record.publish(made, record.Output(options.json, options.record))
+    record.publish(made, options)
 
 
 def measure(

@@ -5,16 +5,15 @@ import dataclasses
 import pathlib
 import tempfile
 from typing import Any, Literal
-from unittest import mock
 
 from ai_edge_litert.interpreter import Interpreter
 import keras
 import numpy as np
 import tensorflow as tf
 
+from benchmarks import stock_batch_norm
 from ctcov_tf.export import tflite
 from ctcov_tf.export.saved_model import save_graph, weights_only
-from ctcov_tf.layers import FusedBatchNormalization
 from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.preprocessing.preprocess import Preprocess
 
@@ -106,7 +105,7 @@ def stock_keras(model: keras.Model, example: np.ndarray) -> list[Form]:
     stock = keras.models.clone_model(model)
     stock.set_weights(model.get_weights())
     graph = tf.function(lambda images: stock(images, training=False))
-    with mock.patch.object(FusedBatchNormalization, "_is_fusable", return_value=False):
+    with stock_batch_norm.in_place():
         stock.predict_on_batch(example)  # traced while the patch holds
         graph(tf.constant(example))
     return [

@@ -13,10 +13,22 @@ from typing import Annotated
 
 import tyro
 
+from benchmarks import record
+
 PRESET = "deep_ct_net_slim"
 IMAGE_SIZE = 256
 NATIVE_SIZE = 512
 FORMS = ("saved_model", "float32", "int8")
+
+
+@dataclasses.dataclass(frozen=True)
+class Given(record.Output):
+    """A model and an image to measure with; made for the purpose if not given."""
+
+    model: Annotated[pathlib.Path | None, tyro.conf.Positional] = None
+    """A TFLite file; made for the purpose if not given."""
+    image: Annotated[pathlib.Path | None, tyro.conf.Positional] = None
+    """An image file for it."""
 
 
 @dataclasses.dataclass(frozen=True)

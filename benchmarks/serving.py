@@ -21,7 +21,7 @@ import os
 import pathlib
 import tempfile
 import time
-from typing import Annotated, Any
+from typing import Any
 
 from ai_edge_litert.interpreter import Interpreter
 import numpy as np
@@ -36,13 +36,9 @@ BARE, SERVED = "LiteRT alone", "ctcov serve, float32"
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(record.Output):
+class Options(random_exports.Given):
     """What is measured, and how often."""
 
-    model: Annotated[pathlib.Path | None, tyro.conf.Positional] = None
-    """A TFLite file; made for the purpose if not given."""
-    image: Annotated[pathlib.Path | None, tyro.conf.Positional] = None
-    """An image file for it."""
     rounds: int = 40
     """Requests to each, one after the other."""
     clients: int = 8

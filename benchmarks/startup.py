@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from typing import Annotated, Any
+from typing import Any
 
 import tyro
 
@@ -34,13 +34,9 @@ Taken = dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True)
-class Options(record.Output):
+class Options(random_exports.Given):
     """What is measured, and how often."""
 
-    model: Annotated[pathlib.Path | None, tyro.conf.Positional] = None
-    """A TFLite file; made for the purpose if not given."""
-    image: Annotated[pathlib.Path | None, tyro.conf.Positional] = None
-    """An image file for it."""
     rounds: int = 10
     """Rounds of commands with a TFLite file."""
     server_rounds: int = 5

@@ -16,22 +16,18 @@ with instructions for it; without them it is emulated and slow, and left out unl
 """
 
 from collections.abc import Callable
-import concurrent.futures
 import contextlib
 import ctypes
 import dataclasses
-import multiprocessing
 from typing import Any
-from unittest import mock
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tyro
 
-from benchmarks import record, roofline, timing
+from benchmarks import apart, record, roofline, stock_batch_norm, timing
 from ctcov_tf import configs
-from ctcov_tf.layers import FusedBatchNormalization
 from ctcov_tf.models import registry, summary
 from ctcov_tf.training.fused_adam import FusedAdam
 from ctcov_tf.training.precision import bfloat16_instructions
@@ -71,12 +67,8 @@ def main(options: Options) -> None:
         for preset in options.preset
         for batch_size in options.batch_size
     ]
-    with _process() as process:
-        peak = process.submit(roofline.measure).result()
-    cases = []
-    for arguments in settings:
-        with _process() as process:
-            cases.append(process.submit(measure, *arguments, peak["gflops"]).result())
+    peak = apart.run(roofline.measure)
+    cases = [apart.run(measure, *arguments, peak["gflops"]) for arguments in settings]
     goals = [
         record.Goal(f"{OURS} over {PEER}, speed, {case.name}", case.ratios[name]["median"], GOAL, at_least=True)
         for case in cases
@@ -84,10 +76,6 @@ def main(options: Options) -> None:
     ]
     shown = {"image_size": IMAGE_SIZE, "rounds": options.rounds, "threads": roofline.threads()}
     record.publish(record.make("training", shown, cases, goals, roofline=peak), options)
-
-
-def _process() -> concurrent.futures.ProcessPoolExecutor:
-    return concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
 
 
 def measure(preset: str, batch_size: int, rounds: int, with_bfloat16: bool, peak: dict[str, float]) -> record.Case:
@@ -139,7 +127,7 @@ def _dtype(contestant: str) -> str:
 def _keras_step(reference: keras.Model, config: Any, variant: str, images: np.ndarray, targets: np.ndarray) -> Step:
     """One `train_on_batch` of a copy of `reference`: `stock`, or ours in a type."""
     keras.config.set_dtype_policy("mixed_bfloat16" if variant == "bfloat16" else "float32")
-    with _stock_layers() if variant == "stock" else contextlib.nullcontext():
+    with stock_batch_norm.in_place() if variant == "stock" else contextlib.nullcontext():
         model = registry.build(config, images.shape[1], 1)
         model.set_weights(reference.get_weights())
         optimizer = keras.optimizers.Adam if variant == "stock" else FusedAdam
@@ -149,11 +137,6 @@ def _keras_step(reference: keras.Model, config: Any, variant: str, images: np.nd
     keras.config.set_dtype_policy("float32")
     inputs, labels = tf.constant(images), tf.constant(targets)
     return lambda: model.train_on_batch(inputs, labels)
-
-
-def _stock_layers() -> contextlib.AbstractContextManager:
-    """Batch normalisation as Keras ships it."""
-    return mock.patch.object(FusedBatchNormalization, "_is_fusable", return_value=False)
 
 
 def _torch_steps(
