@@ -91,9 +91,14 @@ def make(benchmark: str, settings: dict[str, Any], cases: list[Case], goals: lis
 def publish(record: dict[str, Any], output: Output) -> None:
     """Prints a record, and writes it and its plot where that is asked for."""
     if output.record:
-        files.write_json(output.record, record)
-        plot(record, output.record.with_suffix(".png"))
+        write(record, output.record)
     print(json.dumps(record, indent=2) if output.json else table(record))
+
+
+def write(record: dict[str, Any], path: pathlib.Path) -> None:
+    """Writes a record as JSON, and its plot beside it as PNG."""
+    files.write_json(path, record)
+    plot(record, path.with_suffix(".png"))
 
 
 def table(record: dict[str, Any]) -> str:

@@ -9,16 +9,20 @@ One optimiser step at 256 px on synthetic images, forward, backward and Adam, of
 - PyTorch float32 and bfloat16 (autocast): channels last, fused Adam, in-place ReLU, and freed memory kept in the
   process. Without that last one, which PyTorch's tuning guide advises, every large map gets new pages in every step.
 
-Networks and weights are the same: the answers of all are compared before anything is timed. The contestants take
-turns step by step. The share of the roofline is arithmetic done (three times the forward pass's, counted on our
-network) over what the processor does in a large matrix product of that type in that time. bfloat16 takes a processor
-with instructions for it; without them it is emulated and slow, and left out unless --emulate says otherwise.
+Networks and weights are the same: the answers of all are compared before anything is timed. The contestants of one
+type take turns step by step, stock Keras among them each time; each type has a process of its own, for memory's sake,
+and the record is written anew after each. The share of the roofline is arithmetic done (three times the forward
+pass's, counted on our network) over what the processor does in a large matrix product of that type in that time.
+bfloat16 takes a processor with instructions for it; without them it is emulated and slow, and left out unless
+--emulate says otherwise.
 """
 
 from collections.abc import Callable
 import contextlib
 import ctypes
 import dataclasses
+import itertools
+import sys
 from typing import Any
 
 import keras
@@ -60,32 +64,36 @@ class Options(record.Output):
 
 
 def main(options: Options) -> None:
-    """Measures every case in a process of its own, for memory's sake, and publishes the record."""
-    with_bfloat16 = options.emulate or bool(bfloat16_instructions())
-    settings = [
-        (preset, batch_size, options.rounds, with_bfloat16)
-        for preset in options.preset
-        for batch_size in options.batch_size
-    ]
+    """Measures every case in a process of its own and publishes the record."""
+    types = ("float32", "bfloat16") if options.emulate or bfloat16_instructions() else ("float32",)
+    settings = list(itertools.product(options.preset, options.batch_size, types))
     peak = apart.run(roofline.measure)
-    cases = [apart.run(measure, *arguments, peak["gflops"]) for arguments in settings]
-    goals = [
+    shown = {"image_size": IMAGE_SIZE, "rounds": options.rounds, "threads": roofline.threads()}
+    cases: list[record.Case] = []
+    for number, (preset, batch_size, dtype) in enumerate(settings, 1):
+        print(f"{number} of {len(settings)}: {preset}, batch {batch_size}, {dtype}", file=sys.stderr, flush=True)
+        cases.append(apart.run(measure, preset, batch_size, dtype, options.rounds, peak["gflops"]))
+        if options.record:
+            record.write(record.make("training", shown, cases, _goals(cases), roofline=peak), options.record)
+    record.publish(record.make("training", shown, cases, _goals(cases), roofline=peak), options)
+
+
+def _goals(cases: list[record.Case]) -> list[record.Goal]:
+    return [
         record.Goal(f"{OURS} over {PEER}, speed, {case.name}", case.ratios[name]["median"], GOAL, at_least=True)
         for case in cases
         if (name := f"{PEER} / {OURS}") in case.ratios
     ]
-    shown = {"image_size": IMAGE_SIZE, "rounds": options.rounds, "threads": roofline.threads()}
-    record.publish(record.make("training", shown, cases, goals, roofline=peak), options)
 
 
-def measure(preset: str, batch_size: int, rounds: int, with_bfloat16: bool, peak: dict[str, float]) -> record.Case:
-    """Times the contestants of one network in turns.
+def measure(preset: str, batch_size: int, dtype: str, rounds: int, peak: dict[str, float]) -> record.Case:
+    """Times the contestants of one network and type in turns.
 
     Args:
       preset: name of the preset.
       batch_size: images a step.
+      dtype: `float32` or `bfloat16`.
       rounds: measured steps of each contestant.
-      with_bfloat16: whether bfloat16 is measured.
       peak: GFLOP/s of a large matrix product by type.
 
     Returns:
@@ -98,16 +106,16 @@ def measure(preset: str, batch_size: int, rounds: int, with_bfloat16: bool, peak
     reference = registry.build(config, IMAGE_SIZE, 1)
     gflop = 3 * batch_size * summary.describe(reference)["gflops"]
 
-    types = ("float32", "bfloat16") if with_bfloat16 else ("float32",)
-    contestants: dict[str, Step] = {STOCK: _keras_step(reference, config, "stock", images, targets)}
-    for dtype in types:
-        contestants[f"ctcov {dtype}"] = _keras_step(reference, config, dtype, images, targets)
-    contestants |= _torch_steps(reference, config, types, images, targets)
+    ours = f"ctcov {dtype}"
+    contestants: dict[str, Step] = {
+        STOCK: _keras_step(reference, config, "stock", images, targets),
+        ours: _keras_step(reference, config, dtype, images, targets),
+    }
+    contestants |= _torch_step(reference, config, dtype, images, targets)
     seconds = timing.in_turns(contestants, rounds, warm_up=WARM_UP)
 
-    ours = OURS if with_bfloat16 else "ctcov float32"
     return record.Case(
-        name=f"{preset}, batch {batch_size}",
+        name=f"{preset}, batch {batch_size}, {dtype}",
         unit="ms an image",
         values={name: timing.spread(values, 1e3 / batch_size) for name, values in seconds.items()},
         ratios={
@@ -139,43 +147,39 @@ def _keras_step(reference: keras.Model, config: Any, variant: str, images: np.nd
     return lambda: model.train_on_batch(inputs, labels)
 
 
-def _torch_steps(
-    reference: keras.Model, config: Any, types: tuple[str, ...], images: np.ndarray, targets: np.ndarray
+def _torch_step(
+    reference: keras.Model, config: Any, dtype: str, images: np.ndarray, targets: np.ndarray
 ) -> dict[str, Step]:
-    """PyTorch's contestants; none where it is not installed, which is said."""
+    """PyTorch's contestant; none where it is not installed, which is said."""
     try:
         import torch
 
         from benchmarks import torch_network
     except ModuleNotFoundError:
-        print("PyTorch is not installed and left out: pip install -e '.[bench]'")
+        print("PyTorch is not installed and left out: pip install -e '.[bench]'", file=sys.stderr)
         return {}
     torch.set_num_threads(roofline.threads())
+    _keep_memory()
     inputs = torch.from_numpy(np.moveaxis(images, -1, 1)).to(memory_format=torch.channels_last)
     labels = torch.from_numpy(targets)
+    network = torch_network.DeepCTNet(config, images.shape[1], 1)
+    torch_network.copy_weights(reference, network)
+    network = network.to(memory_format=torch.channels_last)
+    _check_equal(reference, network.eval(), images[:2])
+    network.train()
+    optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16")
 
-    def make_step(dtype: str) -> Step:
-        network = torch_network.DeepCTNet(config, images.shape[1], 1)
-        torch_network.copy_weights(reference, network)
-        network = network.to(memory_format=torch.channels_last)
-        _check_equal(reference, network.eval(), images[:2])
-        network.train()
-        optimizer = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
-        autocast = torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16")
+    def step() -> float:
+        optimizer.zero_grad(set_to_none=True)
+        with autocast:
+            logits = network(inputs)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
 
-        def step() -> float:
-            optimizer.zero_grad(set_to_none=True)
-            with autocast:
-                logits = network(inputs)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), labels)
-            loss.backward()
-            optimizer.step()
-            return loss.item()
-
-        return step
-
-    _keep_memory()
-    return {f"PyTorch {dtype}": make_step(dtype) for dtype in types}
+    return {f"PyTorch {dtype}": step}
 
 
 def _check_equal(reference: keras.Model, network: Any, images: np.ndarray) -> None:

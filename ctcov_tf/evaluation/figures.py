@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn import metrics as sk
 
 from ctcov_tf import RESEARCH_USE, files
-from ctcov_tf.evaluation import intervals
+from ctcov_tf.statistics import bootstrap
 
 # Okabe and Ito's palette: told apart with every kind of colour vision
 COLOURS = {"validation": "#56B4E9", "test": "#0072B2", "train": "#009E73", "metadata only": "#D55E00"}
@@ -66,7 +66,7 @@ def roc(curves: dict[str, pd.DataFrame], threshold: float, band: str | None = No
         false_rate, true_rate, _ = sk.roc_curve(target, probability, drop_intermediate=False)
         label = f"{name}  AUC {sk.roc_auc_score(target, probability):.3f}"
         _curve(axes, name, false_rate, true_rate, label)
-        limits = intervals.roc_band(target, probability, frame["group_id"].to_numpy(), grid) if name == band else None
+        limits = bootstrap.roc_band(target, probability, frame["group_id"].to_numpy(), grid) if name == band else None
         if limits:
             axes.fill_between(grid, *limits, color=_colour(name), alpha=0.15, linewidth=0)
         if name != "metadata only":

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ctcov_tf.evaluation import intervals
-from ctcov_tf.evaluation import metrics as metrics_lib
 from ctcov_tf.evaluation.summary import SEED, with_interval
 from ctcov_tf.model_info import Labels
+from ctcov_tf.statistics import bootstrap
+from ctcov_tf.statistics import metrics as metrics_lib
 
 NAMES = ("auc", "average_precision")
 
@@ -39,7 +39,7 @@ def _one(predictions: pd.DataFrame, name: str) -> dict[str, Any]:
     rows = predictions[predictions[f"t_{name}"] >= 0]
     target, probability = rows[f"t_{name}"].to_numpy(int), rows[f"p_{name}"].to_numpy(float)
     values = metrics_lib.binary_metrics(target, probability, 0.5)
-    found = intervals.bootstrap(target, probability, rows["group_id"].to_numpy(), 0.5, seed=SEED).intervals
+    found = bootstrap.bootstrap(target, probability, rows["group_id"].to_numpy(), 0.5, seed=SEED).intervals
     return {
         "images": len(rows),
         "positives": int(target.sum()),
@@ -53,12 +53,12 @@ def _mean_auc(predictions: pd.DataFrame, defined: list[str], by_finding: dict[st
     value = float(np.mean([by_finding[name]["auc"]["value"] for name in defined]))
     if predictions["group_id"].nunique() < 2:
         return with_interval(value, None)
-    weights = intervals.replicate_weights(predictions["group_id"].to_numpy(), seed=SEED)
+    weights = bootstrap.replicate_weights(predictions["group_id"].to_numpy(), seed=SEED)
     replicates = np.mean([_replicated_auc(predictions, name, weights) for name in defined], axis=0)
-    return with_interval(value, intervals.percentile_interval(replicates))
+    return with_interval(value, bootstrap.percentile_interval(replicates))
 
 
 def _replicated_auc(predictions: pd.DataFrame, name: str, weights: npt.NDArray) -> npt.NDArray:
     is_known = (predictions[f"t_{name}"] >= 0).to_numpy()
     rows = predictions[is_known]
-    return intervals.weighted_metrics(rows[f"t_{name}"], rows[f"p_{name}"], 0.5, weights[:, is_known])["auc"]
+    return bootstrap.weighted_metrics(rows[f"t_{name}"], rows[f"p_{name}"], 0.5, weights[:, is_known])["auc"]

@@ -14,10 +14,10 @@ import tqdm
 
 from ctcov_tf import input_pipeline
 from ctcov_tf.datasets import contents
-from ctcov_tf.evaluation import intervals
 from ctcov_tf.evaluation.predictions import SILENT_SECONDS
 from ctcov_tf.explain import GradCam
 from ctcov_tf.run_directory import RunDirectory
+from ctcov_tf.statistics import bootstrap
 
 TOLERANCE = 15 / 256  # of the image's side: the 15 pixels of the paper, at 256 pixels
 
@@ -74,10 +74,10 @@ def score(heatmaps: list[npt.NDArray], masks: list[npt.NDArray], groups: list[st
     radius = round(TOLERANCE * masks[0].shape[0]) if masks else 0
     targets = [_dilate(mask, radius) for mask in masks]
     hits = np.array([_points_into(*pair) for pair in zip(heatmaps, targets, strict=True)], float)
-    weights = intervals.replicate_weights(groups)
+    weights = bootstrap.replicate_weights(groups)
     interval = None
     if len(set(groups)) > 1:
-        interval = intervals.percentile_interval(weights @ hits / weights.sum(axis=1))
+        interval = bootstrap.percentile_interval(weights @ hits / weights.sum(axis=1))
     low, high = interval or (None, None)
     return {
         "images": len(hits),

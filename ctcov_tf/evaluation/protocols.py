@@ -16,7 +16,6 @@ from ctcov_tf.evaluation import (
     examples,
     figures,
     findings,
-    intervals,
     metadata_classifier,
     pointing_game,
     remarks,
@@ -25,11 +24,12 @@ from ctcov_tf.evaluation import (
     tables,
     threshold,
 )
-from ctcov_tf.evaluation import metrics as metrics_lib
 from ctcov_tf.evaluation.predictions import predict_split, with_targets
 from ctcov_tf.evaluation.summary import SEED, auc_difference, known, summarise
 from ctcov_tf.model_info import Labels
 from ctcov_tf.run_directory import RunDirectory
+from ctcov_tf.statistics import bootstrap
+from ctcov_tf.statistics import metrics as metrics_lib
 
 FORMAT = 1
 
@@ -71,7 +71,7 @@ def evaluate(
         "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "reason": reason,
         "threshold": chosen,
-        "bootstrap": {"unit": "group", "replicates": intervals.REPLICATES, "seed": SEED, "level": intervals.LEVEL},
+        "bootstrap": {"unit": "group", "replicates": bootstrap.REPLICATES, "seed": SEED, "level": bootstrap.LEVEL},
         "splits": {
             split: summarise(frame, cut, run.labels) | _in_train(frame, train) for split, frame in predictions.items()
         },

@@ -8,9 +8,9 @@ from typing import Any
 import jinja2
 
 from ctcov_tf import RESEARCH_USE, config
-from ctcov_tf.evaluation import metrics as metrics_lib
 from ctcov_tf.evaluation import remarks
 from ctcov_tf.run_directory import RunDirectory
+from ctcov_tf.statistics import metrics as metrics_lib
 
 METRIC_TITLES = {
     "precision": "precision",

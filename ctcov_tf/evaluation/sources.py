@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from ctcov_tf.evaluation import intervals
-from ctcov_tf.evaluation import metrics as metrics_lib
 from ctcov_tf.evaluation.summary import SEED, summarise, with_interval
 from ctcov_tf.model_info import Labels
+from ctcov_tf.statistics import bootstrap
+from ctcov_tf.statistics import metrics as metrics_lib
 
 
 def source_alone(train: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any] | None:
@@ -31,7 +31,7 @@ def source_alone(train: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any] | 
         return None
     shares = train.groupby("source")["target"].mean()
     scores = images["source"].map(shares).fillna(train["target"].mean()).to_numpy(float)
-    found = intervals.bootstrap(images["target"], scores, images["group_id"].to_numpy(), 0.5, seed=SEED)
+    found = bootstrap.bootstrap(images["target"], scores, images["group_id"].to_numpy(), 0.5, seed=SEED)
     auc = metrics_lib.binary_metrics(images["target"], scores, 0.5)["auc"]
     counts = images.groupby("source")["target"].agg(["size", "sum"])
     return {
@@ -77,14 +77,14 @@ def summarise_same_source(predictions: pd.DataFrame, cut: float, labels: Labels 
         return None
     found = summarise(rows, cut, labels)
     difference = _auc(rows) - _auc(predictions)
-    weights = intervals.replicate_weights(predictions["group_id"].to_numpy(), seed=SEED)
+    weights = bootstrap.replicate_weights(predictions["group_id"].to_numpy(), seed=SEED)
     kept = predictions.index.isin(rows.index)
     whole, part = (
-        intervals.weighted_metrics(frame["target"], frame["probability"], cut, drawn)["auc"]
+        bootstrap.weighted_metrics(frame["target"], frame["probability"], cut, drawn)["auc"]
         for frame, drawn in ((predictions, weights), (rows, weights[:, kept]))
     )
     several = predictions["group_id"].nunique() > 1
-    interval = intervals.percentile_interval(part - whole) if several else None
+    interval = bootstrap.percentile_interval(part - whole) if several else None
     sources = sorted(map(str, rows["source"].unique()))
     return found | {"sources": sources, "auc_difference": with_interval(difference, interval)}
 

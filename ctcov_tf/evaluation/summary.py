@@ -4,9 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from ctcov_tf.evaluation import intervals
-from ctcov_tf.evaluation import metrics as metrics_lib
 from ctcov_tf.model_info import Labels
+from ctcov_tf.statistics import bootstrap
+from ctcov_tf.statistics import metrics as metrics_lib
 
 SEED = 0
 
@@ -27,7 +27,7 @@ def summarise(predictions: pd.DataFrame, cut: float, labels: Labels | None = Non
     """
     target, probability, groups = (predictions[name].to_numpy() for name in ("target", "probability", "group_id"))
     values = metrics_lib.binary_metrics(target, probability, cut)
-    found = intervals.bootstrap(target, probability, groups, cut, seed=SEED)
+    found = bootstrap.bootstrap(target, probability, groups, cut, seed=SEED)
     classes = None
     if labels and labels.exclusive and len(labels.outputs) > 2:
         outputs = predictions[[f"p_{name}" for name in labels.outputs]]
@@ -64,10 +64,10 @@ def auc_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, float 
     if values[0] is None or values[1] is None:
         return with_interval(None, None)
     groups = ours["group_id"].to_numpy()
-    return with_interval(values[0] - values[1], intervals.auc_difference(target, first, second, groups, seed=SEED))
+    return with_interval(values[0] - values[1], bootstrap.auc_difference(target, first, second, groups, seed=SEED))
 
 
-def with_interval(value: float | None, interval: intervals.Interval | None) -> dict[str, float | None]:
+def with_interval(value: float | None, interval: bootstrap.Interval | None) -> dict[str, float | None]:
     """A metric as it stands in metrics.json: `value`, `low` and `high`."""
     low, high = interval or (None, None)
     return {"value": value, "low": low, "high": high}

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from ctcov_tf import RESEARCH_USE, errors, files
 from ctcov_tf.datasets import contents
-from ctcov_tf.evaluation import intervals
 from ctcov_tf.export import samples
 from ctcov_tf.predictor import Prediction, Predictor, SavedModelPredictor, load
 from ctcov_tf.run_directory import RunDirectory
+from ctcov_tf.statistics import bootstrap
 
 REFERENCE = "keras"
 PIXELS = "saved_model pixels"
@@ -196,7 +196,7 @@ def _auc(
     return {
         "auc": auc,
         "auc_change": auc - float(roc_auc_score(positive[known], expected)),
-        "auc_change_interval": intervals.auc_difference(positive[known], scores, expected, groups[known]),
+        "auc_change_interval": bootstrap.auc_difference(positive[known], scores, expected, groups[known]),
     }
 
 

@@ -8,7 +8,8 @@ import pytest
 from sklearn import metrics as sk
 
 from ctcov_tf import RESEARCH_USE, errors, files
-from ctcov_tf.evaluation import comparison, comparison_page, forest, intervals, sources, summary
+from ctcov_tf.evaluation import comparison, comparison_page, forest, sources, summary
+from ctcov_tf.statistics import bootstrap
 
 IMAGES = 90
 
@@ -43,7 +44,7 @@ def _metrics(table):
         "synthetic": False,
         "splits": {"validation": summary.summarise(table, 0.5), "test": summary.summarise(table, 0.5)},
         "same_source": {"test": sources.summarise_same_source(table, 0.5)},
-        "bootstrap": {"replicates": intervals.REPLICATES, "seed": summary.SEED},
+        "bootstrap": {"replicates": bootstrap.REPLICATES, "seed": summary.SEED},
         "warnings": ["Patients stand in train and in test."],
         "test_readings": 1,
     }

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from ctcov_tf.evaluation import findings, intervals
+from ctcov_tf.evaluation import findings
 from ctcov_tf.model_info import Labels
+from ctcov_tf.statistics import bootstrap
 
 LABELS = Labels(("edema", "pneumonia", "effusion"), "pneumonia", "findings")
 
@@ -27,7 +28,7 @@ def test_masked_images_judge_nothing(predictions):
     rows = predictions[predictions["t_pneumonia"] >= 0]
     assert (found["images"], found["positives"]) == (40, rows["t_pneumonia"].sum())
     assert found["auc"]["value"] == pytest.approx(sk.roc_auc_score(rows["t_pneumonia"], rows["p_pneumonia"]))
-    expected = intervals.bootstrap(rows["t_pneumonia"], rows["p_pneumonia"], rows["group_id"], 0.5).intervals
+    expected = bootstrap.bootstrap(rows["t_pneumonia"], rows["p_pneumonia"], rows["group_id"], 0.5).intervals
     assert (found["auc"]["low"], found["auc"]["high"]) == expected["auc"]
     average = sk.average_precision_score(rows["t_pneumonia"], rows["p_pneumonia"])
     assert found["average_precision"]["value"] == pytest.approx(average)

@@ -9,8 +9,9 @@ import pytest
 from sklearn import metrics as sk
 
 from ctcov_tf import RESEARCH_USE, errors, run_directory
-from ctcov_tf.evaluation import intervals, metrics, predictions, protocols, summary
+from ctcov_tf.evaluation import predictions, protocols, summary
 from ctcov_tf.model_info import Labels
+from ctcov_tf.statistics import bootstrap, metrics
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_numbers_are_those_of_the_predictions(evaluated):
     part = found["splits"]["test"]
     assert (part["images"], part["groups"], part["groups_in_train"]) == (24, frame["group_id"].nunique(), 0)
     assert part["metrics"]["auc"]["value"] == pytest.approx(sk.roc_auc_score(frame["target"], frame["probability"]))
-    again = intervals.bootstrap(frame["target"], frame["probability"], frame["group_id"], 0.5)
+    again = bootstrap.bootstrap(frame["target"], frame["probability"], frame["group_id"], 0.5)
     assert (part["metrics"]["auc"]["low"], part["metrics"]["auc"]["high"]) == again.intervals["auc"]
     counts = part["confusion"]
     assert counts["tp"] + counts["fn"] == part["positives"] == frame["target"].sum()

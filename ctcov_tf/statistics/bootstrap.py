@@ -11,7 +11,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from ctcov_tf.evaluation import metrics
+from ctcov_tf.statistics import metrics
 
 LEVEL = 0.95
 REPLICATES = 2000

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from ctcov_tf.evaluation import metrics
+from ctcov_tf.statistics import metrics
 
 
 @pytest.fixture(params=range(4))
