@@ -192,6 +192,10 @@ def _on_metadata(split: str, metrics: dict[str, Any]) -> list[str]:
 
 def _on_controls(control: dict[str, Any] | None) -> list[str]:
     titles = {"border_only": "nothing but the border of the images", "centre_masked": "images with their centre hidden"}
+    verdicts = {
+        "border_only": "it reads something other than the lungs",
+        "centre_masked": "part of what it reads lies outside the centre, where tight crops still show some lung",
+    }
     if not control:
         return []
     found, at_chance = [], []
@@ -204,15 +208,11 @@ def _on_controls(control: dict[str, Any] | None) -> list[str]:
             at_chance.append(f"{seen} ({scores})")
             continue
         side = "above" if auc["low"] > 0.5 else "below"
-        text = f"On {seen} the model is {side} chance ({scores}): it reads something other than the lungs"
+        text = f"On {seen} the model is {side} chance ({scores}): {verdicts[mask]}."
         if difference["high"] < 0:
-            text += f", and less well than whole images ({difference['value']:+.3f})."
+            text += f" It does less well there than on whole images ({difference['value']:+.3f})."
         elif side == "above":
-            text += (
-                f", and its score on whole images ({control['whole']['auc']['value']:.3f}) could rest on that alone."
-            )
-        else:
-            text += "."
+            text += f" Its score on whole images ({control['whole']['auc']['value']:.3f}) could rest on that alone."
         found.append(text)
     if at_chance:
         found.append(

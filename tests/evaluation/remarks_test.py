@@ -180,8 +180,8 @@ def control(auc, low, high, difference):
     ("found", "verdict"),
     [
         ((0.79, 0.7, 0.87, (-0.01, -0.05, 0.03)), "above chance (AUC 0.790, 95 % interval 0.700 to 0.870): it reads"),
-        ((0.79, 0.7, 0.87, (-0.01, -0.05, 0.03)), "its score on whole images (0.800) could rest on that alone"),
-        ((0.65, 0.6, 0.7, (-0.15, -0.2, -0.1)), "and less well than whole images (-0.150)."),
+        ((0.79, 0.7, 0.87, (-0.01, -0.05, 0.03)), "Its score on whole images (0.800) could rest on that alone"),
+        ((0.65, 0.6, 0.7, (-0.15, -0.2, -0.1)), "It does less well there than on whole images (-0.150)."),
         ((0.3, 0.2, 0.4, (-0.5, -0.6, -0.4)), "below chance (AUC 0.300"),
         ((0.52, 0.45, 0.6, (-0.3, -0.4, -0.2)), "can't be told from chance: this control finds nothing"),
     ],
