@@ -13,6 +13,7 @@ PACKAGES = (
     "keras",
     "ai-edge-litert",
     "numpy",
+    "scikit-learn",
     "opencv-python-headless",
     "torch",
     "openvino",

@@ -9,6 +9,7 @@ from ctcov_tf.evaluation import sources
 from ctcov_tf.evaluation.predictions import predict_split
 from ctcov_tf.evaluation.summary import auc_difference, known
 from ctcov_tf.run_directory import RunDirectory
+from ctcov_tf.statistics import delong, mcnemar, several
 
 FORMAT = 1
 SPLIT = "test"
@@ -30,7 +31,8 @@ def compare(
       `arms`: for each run `run` (its folder's name), `preset`, `parts` (hashes of the frozen ones), `images`,
       `groups`, `positives`, `threshold`, `metrics`, `same_source` (its `sources`, `images`, `positives` and
       `metrics`, or None), `auc_difference` and `same_source_auc_difference` to the reference (`value`, `low`, `high`
-      over the same resamplings of groups; None for the reference), `validation_auc`, `seconds` and `test_readings`.
+      over the same resamplings of groups; None for the reference), `tests` against the reference, which count images as
+      independent (what `_tests` gives; None for the reference), `validation_auc`, `seconds` and `test_readings`.
       Beside it `dataset`, `positive`, `synthetic`, `split`, `reference`, `bootstrap`, `warnings` and `remarks`.
 
     Raises:
@@ -55,11 +57,13 @@ def compare(
             **{key: part[key] for key in ("images", "groups", "positives", "threshold", "metrics")},
             "same_source": same and {key: same[key] for key in ("sources", "images", "positives", "metrics")},
             "auc_difference": auc_difference(rows[name], of_reference) if other else None,
+            "tests": _tests(rows[name], part["threshold"], of_reference, found[reference]) if other else None,
             "same_source_auc_difference": _same_source_difference(rows[name], of_reference) if same and other else None,
             "validation_auc": validation["metrics"]["auc"] if validation else None,
             "seconds": (seconds or {}).get(name),
             "test_readings": metrics["test_readings"],
         }
+    _correct_for_several(arms)
     first = found[reference]
     comparison = {
         "format": FORMAT,
@@ -101,6 +105,40 @@ def _same_source_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[st
     kept = sources.same_source(ours)
     assert kept is not None  # the evaluation has found it
     return auc_difference(kept, theirs.loc[kept.index])
+
+
+def _tests(ours: pd.DataFrame, cut: float, theirs: pd.DataFrame, reference: dict[str, Any]) -> dict[str, Any]:
+    """Tests of one run against the reference.
+
+    Returns:
+      `delong`, of the AUCs: `z` and `p_value`, or None where a class has fewer than two images; `mcnemar`, of the
+      decisions at each run's own threshold: `only_ours` and `only_theirs` (images that one alone decided right),
+      `p_value` (exact) and `mid_p_value`. Both also `p_value_holm`, corrected for the number of runs compared.
+    """
+    target, first, second = ours["target"], ours["probability"].to_numpy(), theirs["probability"].to_numpy()
+    aucs = delong.compare(target, first, second)
+    decisions = mcnemar.compare(target, first >= cut, second >= reference["splits"][SPLIT]["threshold"])
+    return {
+        "delong": aucs and {"z": aucs.z, "p_value": aucs.p_value},
+        "mcnemar": {
+            "only_ours": decisions.only_first,
+            "only_theirs": decisions.only_second,
+            "p_value": decisions.p_value,
+            "mid_p_value": decisions.mid_p_value,
+        },
+    }
+
+
+def _correct_for_several(arms: dict[str, dict[str, Any]]) -> None:
+    """Adds `p_value_holm` to the tests of all arms."""
+    for name in ("delong", "mcnemar"):
+        tests = [arm["tests"][name] for arm in arms.values() if arm["tests"] and arm["tests"][name]]
+        defined = [test for test in tests if test["p_value"] is not None]
+        corrected = several.holm([test["p_value"] for test in defined])
+        for test in tests:
+            test["p_value_holm"] = None
+        for test, p_value in zip(defined, corrected, strict=True):
+            test["p_value_holm"] = float(p_value)
 
 
 def _remarks(comparison: dict[str, Any]) -> list[str]:

@@ -8,6 +8,10 @@ from ctcov_tf.evaluation.report import METRIC_TITLES
 
 NAMES = ("precision", "recall", "f1", "auc", "accuracy")  # Table VI's order
 DASH = "–"
+TESTS = (
+    "P values: DeLong's test of the AUCs and McNemar's exact test of the decisions, corrected for the number of rows "
+    "(Holm). Both count images as independent: where a patient has several, they are too small, and the interval leads."
+)
 
 
 def as_text(comparison: dict[str, Any]) -> str:
@@ -25,7 +29,7 @@ def as_text(comparison: dict[str, Any]) -> str:
             "",
             tables.aligned(list(columns)),
             "",
-            "brackets: 95 % interval over groups",
+            f"brackets: 95 % interval over groups. {TESTS}",
             *(f"- {remark}" for remark in comparison["remarks"]),
             RESEARCH_USE,
         ]
@@ -61,8 +65,8 @@ def as_markdown(comparison: dict[str, Any], title: str, picture: str) -> str:
             "",
             f"Brackets: 95 % intervals, percentile bootstrap over groups (patients), {bootstrap['replicates']} "
             f"replicates, seed {bootstrap['seed']}, each run's threshold as chosen on validation. {within}Difference: "
-            f"to {comparison['reference']}, on the same images and the same replicates. Training: wall clock, with "
-            "the likelihoods of the frozen parts, without their own training.",
+            f"to {comparison['reference']}, on the same images and the same replicates. {TESTS} Training: wall clock, "
+            "with the likelihoods of the frozen parts, without their own training.",
             "",
             f"![AUC of each arm with its interval]({picture})",
             "",
@@ -86,12 +90,14 @@ def _rows(comparison: dict[str, Any]) -> list[list[str]]:
     with_sources = any(arm["same_source"] for arm in arms.values())
     titles = [METRIC_TITLES[name] for name in NAMES]
     sources = ["same-source AUC", "its difference"] if with_sources else []
-    rows = [["", *titles, "difference of AUC", *sources, "validation AUC", "training"]]
+    heading = ["", *titles, "difference of AUC", "DeLong p", "McNemar p", *sources, "validation AUC", "training"]
+    rows = [heading]
     for name, arm in arms.items():
         row = [
             name,
             *(tables.number(arm["metrics"][metric]) for metric in NAMES),
             _number(arm["auc_difference"], "+.3f"),
+            *(_p_value(arm["tests"], test) for test in ("delong", "mcnemar")),
         ]
         if with_sources:
             same = arm["same_source"]
@@ -102,6 +108,16 @@ def _rows(comparison: dict[str, Any]) -> list[list[str]]:
 
 def _number(metric: dict[str, float | None] | None, form: str = ".3f") -> str:
     return tables.number(metric, form) if metric else DASH
+
+
+def _p_value(tests: dict[str, Any] | None, name: str) -> str:
+    """Holm's corrected p value of a test."""
+    if not tests:
+        return DASH
+    value = tests[name] and tests[name]["p_value_holm"]
+    if value is None:
+        return "undefined"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _duration(seconds: float | None) -> str:

@@ -5,6 +5,7 @@ import datetime
 import pathlib
 from typing import Any
 
+import keras
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -13,14 +14,19 @@ from ctcov_tf import RESEARCH_USE, files
 from ctcov_tf.datasets import contents
 from ctcov_tf.datasets.opening import open_dataset
 from ctcov_tf.evaluation import (
+    calibration,
+    calibration_figures,
+    controls,
     examples,
     figures,
     findings,
     metadata_classifier,
+    panels,
     pointing_game,
     remarks,
     report,
     sources,
+    subgroups,
     tables,
     threshold,
 )
@@ -84,6 +90,9 @@ def evaluate(
             | {"auc_difference": auc_difference(predictions[split], frame)}
             for split, frame in metadata.items()
         },
+        "controls": {},
+        "subgroups": {},
+        "calibration": {},
         "findings": None,
         "pointing_game": None,
         "test_readings": _count_lines(run.test_readings_file),
@@ -92,6 +101,8 @@ def evaluate(
     if run.labels.head == "findings":
         metrics["findings"] = {split: findings.summarise(frame, run.labels) for split, frame in whole.items()}
     judged = remarks.judged_split(metrics)
+    if judged:
+        metrics |= _on_part(run, judged, predictions[judged], chosen, model)
     cases: list[dict[str, Any]] = []
     if explain and judged and len(predictions[judged]):
         metrics["pointing_game"] = pointing_game.play(run, judged, model)
@@ -139,6 +150,28 @@ def _finding_rows(found: dict[str, Any], split: str) -> list[list[str]]:
         counts = f"{one['images']} ({one['positives']})"
         rows.append([name, counts, tables.number(one["auc"]), tables.number(one["average_precision"])])
     return [*rows, [f"mean of {found['defined']}", "", tables.number(found["mean_auc"]), ""]]
+
+
+def _on_part(
+    run: RunDirectory, split: str, predictions: pd.DataFrame, chosen: dict[str, Any], model: keras.Model
+) -> dict[str, dict[str, Any]]:
+    """What only the part judged is examined for."""
+    found = {
+        "controls": _defined({split: controls.play(run, split, predictions, model)}),
+        "subgroups": _defined({split: subgroups.by_subgroup(predictions, chosen["threshold"]) or None}),
+        "calibration": _defined({split: calibration.summarise(predictions, chosen)}),
+    }
+    if control := found["controls"].get(split):
+        first_positive = int(predictions.index[predictions["target"] == 1][0])
+        panels.save(controls.draw(run, split, first_positive, control), run.figures / f"controls_{split}.png")
+    if worth := found["calibration"].get(split):
+        for draw in (
+            calibration_figures.reliability,
+            calibration_figures.decision_curve,
+            calibration_figures.predictive_values,
+        ):
+            figures.save(draw(worth, split), run.figures / f"{draw.__name__}_{split}.png")
+    return found
 
 
 def _predict_from_metadata(

@@ -44,7 +44,10 @@ def remarks(metrics: dict[str, Any]) -> list[str]:
     if judged:
         found += _on_sources(judged, metrics)
         found += _on_metadata(judged, metrics)
+        found += _on_controls(metrics.get("controls", {}).get(judged))
         found += _on_discrimination(judged, metrics["splits"][judged])
+        found += _on_subgroups(metrics.get("subgroups", {}).get(judged, {}))
+        found += _on_calibration(judged, metrics.get("calibration", {}).get(judged))
     found += _on_gap(metrics["splits"])
     if "0.5" in metrics["threshold"]["threshold_rule"]:
         found.append(f"The threshold is {metrics['threshold']['threshold_rule']}.")
@@ -185,6 +188,94 @@ def _on_metadata(split: str, metrics: dict[str, Any]) -> list[str]:
     else:
         verdict = "The two can't be told apart: the score does not show that disease is being read."
     return [f"{seen} {scores}. {verdict}"]
+
+
+def _on_controls(control: dict[str, Any] | None) -> list[str]:
+    titles = {"border_only": "nothing but the border of the images", "centre_masked": "images with their centre hidden"}
+    verdicts = {
+        "border_only": "it reads something other than the lungs",
+        "centre_masked": "part of what it reads lies outside the centre, where tight crops still show some lung",
+    }
+    if not control:
+        return []
+    found, at_chance = [], []
+    for mask, one in control["masks"].items():
+        auc, difference, seen = one["auc"], one["auc_difference"], titles[mask]
+        if auc["low"] is None:
+            continue
+        scores = f"AUC {auc['value']:.3f}, 95 % interval {auc['low']:.3f} to {auc['high']:.3f}"
+        if auc["low"] <= 0.5 <= auc["high"]:
+            at_chance.append(f"{seen} ({scores})")
+            continue
+        side = "above" if auc["low"] > 0.5 else "below"
+        text = f"On {seen} the model is {side} chance ({scores}): {verdicts[mask]}."
+        if difference["high"] < 0:
+            text += f" It does less well there than on whole images ({difference['value']:+.3f})."
+        elif side == "above":
+            text += f" Its score on whole images ({control['whole']['auc']['value']:.3f}) could rest on that alone."
+        found.append(text)
+    if at_chance:
+        found.append(
+            f"On {' and on '.join(at_chance)} the model can't be told from chance: this control finds nothing."
+        )
+    return found
+
+
+def _on_subgroups(subgroups: dict[str, dict[str, Any]]) -> list[str]:
+    found, mostly_unknown = [], []
+    for name, levels in subgroups.items():
+        unknown = levels.get("unknown", {"images": 0})["images"]
+        images = sum(level["images"] for level in levels.values())
+        if unknown > images / 2:
+            mostly_unknown.append(f"the {name} of {unknown} of {images} images")
+        aucs = {
+            level: one["metrics"]["auc"]
+            for level, one in levels.items()
+            if level != "unknown" and not one["small"] and one["metrics"]["auc"]["low"] is not None
+        }
+        if len(aucs) < 2:
+            continue
+        best, worst = max(aucs, key=lambda level: aucs[level]["low"]), min(aucs, key=lambda level: aucs[level]["high"])
+        if aucs[best]["low"] > aucs[worst]["high"]:
+            found.append(
+                f"By {name}, the AUC of {worst} ({aucs[worst]['value']:.3f}) is clearly lower than that of {best} "
+                f"({aucs[best]['value']:.3f}): their intervals don't meet."
+            )
+    if mostly_unknown:
+        found.append(f"The dataset does not record {' and '.join(mostly_unknown)}: little can be said by these.")
+    return found
+
+
+def _on_calibration(split: str, worth: dict[str, Any] | None) -> list[str]:
+    if not worth:
+        return []
+    after = worth["after"]
+    error, excess = after["expected_calibration_error"]["equal_mass"], after["in_the_large"]
+    most = error["if_calibrated"]["high"]
+    off = f"The probabilities on the {split} part are off by {error['value']:.3f} on average"
+    if error["value"] <= most:
+        text = f"{off}, which so many images of a perfectly calibrated model would also show (up to {most:.3f})."
+    else:
+        text = f"{off}, a perfectly calibrated model would show {most:.3f} at most on so many images"
+        if excess["low"] is not None and (excess["low"] > 0 or excess["high"] < 0):
+            text += (
+                f"; they are too {'high' if excess['value'] > 0 else 'low'} by {abs(excess['value']):.3f} on the whole"
+            )
+        text += ". Don't read them as probabilities."
+    return [text, *_on_prevalence(worth)]
+
+
+def _on_prevalence(worth: dict[str, Any], prevalence: float = 0.05) -> list[str]:
+    values = worth["operating_points"][0]["predictive_values"]
+    place = values["prevalences"].index(prevalence)
+    value, low, high = (values["positive"][name][place] for name in ("value", "low", "high"))
+    if low is None:
+        return []
+    return [
+        f"Where {prevalence:.0%} of patients are positive, {value:.0%} of this threshold's positive decisions would be "
+        f"right (95 % interval {low:.0%} to {high:.0%}); here {worth['positives'] / worth['images']:.0%} of images are "
+        "positive."
+    ]
 
 
 def _on_discrimination(split: str, part: dict[str, Any]) -> list[str]:

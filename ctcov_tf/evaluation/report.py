@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from ctcov_tf import RESEARCH_USE, config
-from ctcov_tf.evaluation import remarks
+from ctcov_tf.evaluation import calibration_figures, remarks, subgroups
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import metrics as metrics_lib
 
@@ -21,6 +21,9 @@ METRIC_TITLES = {
     "auc": "AUC",
     "average_precision": "average precision",
 }
+SECTIONS = ("controls", "subgroups", "calibration")
+"""Sections that stand where the part judged has them: each a key of metrics.json and a template in `sections/`."""
+PREVALENCES = (0.01, 0.05, 0.1, 0.2, 0.5)  # columns of the table of predictive values
 METADATA_ONLY = "metadata only"
 SAME_SOURCE = "same source"
 
@@ -44,15 +47,21 @@ def render(run: RunDirectory, metrics: dict[str, Any], cases: list[dict[str, Any
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["percent"] = lambda value: f"{value:.0%}"
+    judged = remarks.judged_split(metrics)
     environment.globals["figure"] = lambda name: _data_url(run.figures / name)
     return environment.get_template("report.html").render(
         run=run,
         metrics=metrics,
         part_title=remarks.part_title,
-        judged=remarks.judged_split(metrics),
+        judged=judged,
+        sections=[name for name in SECTIONS if judged in metrics.get(name, {})],
         columns=columns(metrics),
         metric_names=metrics_lib.NAMES,
         titles=METRIC_TITLES,
+        small=subgroups.SMALL,
+        prevalences=PREVALENCES,
+        predictive_value=predictive_value,
+        point_title=calibration_figures.point_title,
         has_history=(run.figures / "history.png").is_file(),
         cases={
             kind: [case for case in cases if case["kind"] == kind] for kind in dict.fromkeys(c["kind"] for c in cases)
@@ -81,6 +90,22 @@ def columns(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if judged in metrics["metadata_only"]:
         found[f"{METADATA_ONLY}, {judged}"] = metrics["metadata_only"][judged]
     return found
+
+
+def predictive_value(point: dict[str, Any], kind: str, prevalence: float) -> dict[str, float | None]:
+    """One predictive value of an operating point.
+
+    Args:
+      point: one of the operating points of `calibration.summarise`.
+      kind: `positive` or `negative`.
+      prevalence: one of those computed.
+
+    Returns:
+      `value`, `low` and `high`.
+    """
+    values = point["predictive_values"]
+    place = values["prevalences"].index(prevalence)
+    return {name: series[place] for name, series in values[kind].items()}
 
 
 def _data_url(path: pathlib.Path) -> str:

@@ -77,10 +77,26 @@ def weighted_metrics(
     above = int(np.sum(scores >= threshold))
     weights = np.asarray(weights)[:, order]
 
-    batches = []
-    for rows in np.array_split(weights, max(1, -(-weights.size // BATCH_CELLS))):
-        batches.append(_weighted_metrics(truth, ties, above, rows.astype(float)))
+    batches = [_weighted_metrics(truth, ties, above, rows.astype(float)) for rows in _batches(weights)]
     return {name: np.concatenate([batch[name] for batch in batches]) for name in metrics.NAMES}
+
+
+def weighted_sums(weights: npt.NDArray, columns: npt.NDArray) -> npt.NDArray:
+    """Sums over the images of each replicate.
+
+    Args:
+      weights: (replicates, n), as `replicate_weights` gives them.
+      columns: (n, columns), what is summed.
+
+    Returns:
+      (replicates, columns) float64.
+    """
+    columns = np.asarray(columns, float)
+    return np.concatenate([rows.astype(float) @ columns for rows in _batches(weights)])
+
+
+def _batches(weights: npt.NDArray) -> list[npt.NDArray]:
+    return np.array_split(weights, max(1, -(-weights.size // BATCH_CELLS)))
 
 
 def _weighted_metrics(
@@ -215,7 +231,7 @@ def roc_band(
 
 
 def percentile_interval(values: npt.NDArray) -> Interval | None:
-    """Percentile interval of replicates; NaN ones are left out, None if none is left."""
+    """Percentile interval of replicates; undefined ones are left out, None if none is left."""
     defined = values[np.isfinite(values)]
     if not len(defined):
         return None

@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from ctcov_tf import RESEARCH_USE, errors, files
 from ctcov_tf.evaluation import comparison, comparison_page, forest, sources, summary
-from ctcov_tf.statistics import bootstrap
+from ctcov_tf.statistics import bootstrap, delong, several
 
 IMAGES = 90
 
@@ -63,6 +63,40 @@ def test_differences_are_paired(runs):
     here = [sk.roc_auc_score(kept[name]["target"], kept[name]["probability"]) for name in ("better", "alone")]
     assert arm["same_source_auc_difference"]["value"] == pytest.approx(here[0] - here[1])
     assert compared["arms"]["alone"]["auc_difference"] is None
+
+
+def test_tests_stand_beside_the_bootstrap(runs):
+    found, tables = runs
+    compared = comparison.compare(found)
+    assert compared["arms"]["alone"]["tests"] is None
+    target = tables["alone"]["target"]
+    for name in ("better", "alike"):
+        one, other = (tables[row]["probability"].to_numpy() for row in (name, "alone"))
+        tests = compared["arms"][name]["tests"]
+        expected = delong.compare(target, one, other)
+        assert (tests["delong"]["z"], tests["delong"]["p_value"]) == (expected.z, expected.p_value)
+        first, second = ((scores >= 0.5) == target for scores in (one, other))
+        assert tests["mcnemar"]["only_ours"] == (first & ~second).sum()
+        assert tests["mcnemar"]["only_theirs"] == (second & ~first).sum()
+    for test in ("delong", "mcnemar"):
+        p_values, corrected = (
+            [compared["arms"][name]["tests"][test][key] for name in ("better", "alike")]
+            for key in ("p_value", "p_value_holm")
+        )
+        assert corrected == pytest.approx(several.holm(p_values))
+        assert corrected[0] < 0.001 < corrected[1]
+    assert "< 0.001" in comparison_page.as_text(compared)
+    assert comparison_page.TESTS in comparison_page.as_markdown(compared, "Three models", "forest.png")
+
+
+def test_tests_that_are_undefined_say_so(runs):
+    found, tables = runs
+    for name, table in tables.items():
+        tables[name] = table.assign(target=[1] + [0] * (IMAGES - 1))
+    compared = comparison.compare(found)
+    assert compared["arms"]["better"]["tests"]["delong"] is None
+    assert "undefined" in comparison_page.as_text(compared)
+    assert json.loads(json.dumps(compared)) == compared
 
 
 def test_remarks_follow_the_differences(runs):

@@ -1,8 +1,10 @@
+import dataclasses
 import shutil
 
 import pytest
 
-from ctcov_tf import run_directory
+from ctcov_tf import config, files, run_directory
+from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import figures
 
 
@@ -36,3 +38,30 @@ def run(light_run, tmp_path):
     """A copy of the light run that a test may change."""
     shutil.copytree(light_run.path, tmp_path / "run", ignore=shutil.ignore_patterns("predictions", "figures"))
     return run_directory.load(tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def marked_runs(tiny_run, tmp_path_factory):
+    """Runs on `tests.marked_dataset` whose networks read the border alone, or the centre alone, by name."""
+    from tests import marked_dataset
+
+    data_dir = tmp_path_factory.mktemp("marked")
+    marked_dataset.Marked(data_dir=data_dir).download_and_prepare()
+    data = config.DataConfig(dataset="marked", data_dir=str(data_dir))
+    plain = config.PreprocessConfig(marked_dataset.SIDE, equalise=False, blur=False, standardise=False)
+    runs = {}
+    for place in ("border", "centre"):
+        runs[place] = dataclasses.replace(
+            tiny_run,
+            path=tmp_path_factory.mktemp("runs") / place,
+            config=dataclasses.replace(tiny_run.config, data=data, preprocess=plain),
+            labels=contents.labels_of(data, "binary"),
+            manifest=contents.manifest(data),
+        )
+        runs[place].save()
+        marked_dataset.reader(place).save(runs[place].model_file)
+        files.write_json(
+            runs[place].calibration_file,
+            {"threshold": 0.5, "threshold_rule": "Youden's J on validation", "split": "validation", "images": 48},
+        )
+    return runs

@@ -1,3 +1,4 @@
+import html
 import html.parser
 import json
 import re
@@ -8,10 +9,11 @@ import pandas as pd
 import pytest
 from sklearn import metrics as sk
 
-from ctcov_tf import RESEARCH_USE, errors, run_directory
+from ctcov_tf import RESEARCH_USE, errors, files, run_directory
 from ctcov_tf.evaluation import predictions, protocols, summary
 from ctcov_tf.model_info import Labels
 from ctcov_tf.statistics import bootstrap, metrics
+from tests.calibrated_images import NEW
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,7 @@ def test_every_figure_is_a_file(evaluated):
     run, _ = evaluated
     names = {path.name for path in run.figures.iterdir()}
     assert {"roc.png", "precision_recall.png", "confusion_validation.png", "confusion_test.png", "history.png"} <= names
+    assert {"controls_test.png", "reliability_test.png", "decision_curve_test.png"} <= names
     assert len([name for name in names if name.startswith("case_test_")]) >= 8
 
 
@@ -86,7 +89,7 @@ def test_report_is_whole_and_needs_no_other_file(evaluated):
     page = Page(text)
     assert not page.open
     assert not page.tags & {"script", "link", "iframe"}
-    assert len(page.sources) >= 13
+    assert len(page.sources) >= 17
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert "url(" not in text
     plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", text))
@@ -119,6 +122,92 @@ def test_readings_of_the_test_part_are_logged(run):
     assert "read 2 times" in run.report_file.read_text()
 
 
+def plain_text(run):
+    """What a reader of the report sees."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", run.report_file.read_text())))
+
+
+@pytest.fixture(scope="module")
+def judged(marked_runs, tmp_path_factory):
+    """Copies of the runs that read the border alone and the centre alone, evaluated; their pages as text."""
+    found = {}
+    for place, marked in marked_runs.items():
+        path = tmp_path_factory.mktemp("judged") / place
+        shutil.copytree(marked.path, path)
+        run = run_directory.load(path)
+        metrics = protocols.evaluate(run, reason="controls", explain=False)
+        found[place] = metrics, plain_text(run), run
+    return found
+
+
+def test_controls_stand_in_every_report(judged):
+    border, centre = (judged[place][0]["controls"] for place in ("border", "centre"))
+    assert list(border) == list(centre) == ["test"]
+    assert border["test"]["masks"]["border_only"]["auc"]["low"] > 0.5
+    assert centre["test"]["masks"]["border_only"]["auc"]["value"] == 0.5
+    auc = border["test"]["masks"]["border_only"]["auc"]
+    for place, sentence in (
+        ("border", "On nothing but the border of the images the model is above chance (AUC "),
+        ("centre", "the model can't be told from chance: this control finds nothing"),
+    ):
+        metrics, page, run = judged[place]
+        assert any(sentence in remark for remark in metrics["remarks"])
+        assert sentence in page
+        assert "Controls, test" in page
+        assert (run.figures / "controls_test.png").is_file()
+    assert f"border only23%{auc['value']:.3f} {auc['low']:.3f}–{auc['high']:.3f}" in judged["border"][1]
+
+
+def test_subgroups_stand_in_the_report(judged):
+    metrics, page, run = judged["border"]
+    frame = predictions.predict_split(run, "test")
+    groups = metrics["subgroups"]["test"]
+    assert list(groups) == ["sex", "age"]
+    assert groups["sex"]["unknown"]["images"] == (frame["sex"] == "").sum()
+    women = frame[frame["sex"] == "F"]
+    auc = groups["sex"]["F"]["metrics"]["auc"]
+    assert auc["value"] == pytest.approx(sk.roc_auc_score(women["target"], women["probability"]))
+    assert f"{auc['value']:.3f} {auc['low']:.3f}–{auc['high']:.3f}" in page
+    for expected in ("Subgroups, test", "By sex", "By age", "unknown small", "40 to 59"):
+        assert expected in page
+
+
+def test_calibration_stands_in_the_report(judged):
+    metrics, page, run = judged["border"]
+    frame = predictions.predict_split(run, "test")
+    worth = metrics["calibration"]["test"]
+    assert worth["after"]["brier"]["value"] == pytest.approx(sk.brier_score_loss(frame["target"], frame["probability"]))
+    assert list(metrics["calibration"]) == ["test"]
+    error = worth["after"]["expected_calibration_error"]["equal_mass"]
+    assert f"Calibration error, test {error['value']:.3f} 95 % interval {error['low']:.3f}" in page
+    for expected in ("Calibration, test", "Operating points", "Predictive values", "This run knows of no temperature"):
+        assert expected in page
+    for name in ("reliability_test", "decision_curve_test", "predictive_values_test"):
+        assert (run.figures / f"{name}.png").is_file()
+
+
+def test_temperature_and_operating_points_are_used_where_the_run_has_them(judged, tmp_path, monkeypatch):
+    shutil.copytree(judged["border"][2].path, tmp_path / "run")
+    run = run_directory.load(tmp_path / "run")
+    calibration = run.read_json(run.calibration_file, "")
+    chosen = {name: NEW[name] for name in ("temperature", "operating_points")}
+    files.write_json(run.calibration_file, calibration | chosen | {"threshold": 0.4})
+    predict = protocols.predict_split
+    monkeypatch.setattr(
+        protocols,
+        "predict_split",
+        lambda *args: (frame := predict(*args)).assign(uncalibrated=frame["probability"] ** 2),
+    )
+    metrics = protocols.evaluate(run, ["validation"], reason="temperature", explain=False)
+    worth = metrics["calibration"]["validation"]
+    assert worth["before"]["brier"] != worth["after"]["brier"]
+    assert [point["name"] for point in worth["operating_points"]] == ["youden", "sensitivity_0.95"]
+    assert worth["operating_points"][0]["sensitivity"] == metrics["splits"]["validation"]["metrics"]["recall"]
+    page = plain_text(run)
+    for expected in ("before temperature scaling", "Temperature 2.000", "sensitivity 0.95, positive", "Youden's J"):
+        assert expected in page
+
+
 def test_an_unfinished_run_is_refused(run):
     run.calibration_file.unlink()
     with pytest.raises(errors.CtcovError, match=r"calibration.json: missing.*--resume"):
@@ -142,6 +231,7 @@ def test_findings_stand_in_report_and_table(tiny_parts, tmp_path):
     run = run_directory.load(tmp_path / "run")
     found = protocols.evaluate(run, ["test"], reason="findings", explain=False)
     frame = predictions.predict_split(run, "test")
+    assert found["calibration"]["test"]["images"] == found["splits"]["test"]["images"]
     by_finding = found["findings"]["test"]["by_finding"]
     assert list(by_finding) == list(run.labels.outputs)
     known = frame["t_pneumonia"] >= 0

@@ -165,3 +165,90 @@ def test_parts_of_one_class_or_none(metrics):
     }
     assert "The validation part holds no images" in said(metrics)
     assert "The test part holds one class only" in said(metrics)
+
+
+def estimate(value, low=None, high=None):
+    return {"value": value, "low": low, "high": high}
+
+
+def control(auc, low, high, difference):
+    masks = {"border_only": {"auc": estimate(auc, low, high), "auc_difference": estimate(*difference)}}
+    return {"test": {"whole": {"auc": estimate(0.8, 0.7, 0.88)}, "masks": masks}}
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        ((0.79, 0.7, 0.87, (-0.01, -0.05, 0.03)), "above chance (AUC 0.790, 95 % interval 0.700 to 0.870): it reads"),
+        ((0.79, 0.7, 0.87, (-0.01, -0.05, 0.03)), "Its score on whole images (0.800) could rest on that alone"),
+        ((0.65, 0.6, 0.7, (-0.15, -0.2, -0.1)), "It does less well there than on whole images (-0.150)."),
+        ((0.3, 0.2, 0.4, (-0.5, -0.6, -0.4)), "below chance (AUC 0.300"),
+        ((0.52, 0.45, 0.6, (-0.3, -0.4, -0.2)), "can't be told from chance: this control finds nothing"),
+    ],
+)
+def test_judges_the_controls(metrics, found, verdict):
+    assert verdict not in said(metrics)
+    metrics["controls"] = control(*found)
+    assert "nothing but the border" in said(metrics)
+    assert verdict in said(metrics)
+    assert ("something other than the lungs" in said(metrics)) == ("from chance" not in verdict)
+
+
+def test_controls_without_an_interval_are_not_judged(metrics):
+    metrics["controls"] = control(0.9, None, None, (0, None, None))
+    assert "border" not in said(metrics)
+
+
+def level(auc, low, high, images=100, small=False):
+    return {"images": images, "small": small, "metrics": {"auc": estimate(auc, low, high)}}
+
+
+def test_names_subgroups_that_differ(metrics):
+    women, men = level(0.6, 0.5, 0.7), level(0.85, 0.8, 0.9)
+    metrics["subgroups"] = {"test": {"sex": {"F": women, "M": men}}}
+    assert "By sex, the AUC of F (0.600) is clearly lower than that of M (0.850)" in said(metrics)
+    for other in (level(0.85, 0.65, 0.9), level(0.85, 0.8, 0.9, small=True)):
+        metrics["subgroups"] = {"test": {"sex": {"F": women, "M": other, "unknown": level(0.99, 0.98, 1.0, images=10)}}}
+        assert "By sex" not in said(metrics)
+
+
+def test_says_where_most_is_unknown(metrics):
+    metrics["subgroups"] = {"test": {"age": {"40 to 59": level(0.8, 0.7, 0.9), "unknown": level(0.8, 0.7, 0.9, 150)}}}
+    assert "The dataset does not record the age of 150 of 250 images: little" in said(metrics)
+
+
+def worth(error, most, excess=(0.0, -0.1, 0.1), positive=(0.2, 0.1, 0.3)):
+    values = {"prevalences": [0.01, 0.05], "positive": {}}
+    for name, one in zip(("value", "low", "high"), positive, strict=True):
+        values["positive"][name] = [None, one]
+    after = {
+        "expected_calibration_error": {"equal_mass": estimate(error, 0.1, 0.2) | {"if_calibrated": {"high": most}}},
+        "in_the_large": estimate(*excess),
+    }
+    return {
+        "test": {"images": 100, "positives": 40, "after": after, "operating_points": [{"predictive_values": values}]}
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (worth(0.08, 0.1), "a perfectly calibrated model would also show (up to 0.100)"),
+        (worth(0.15, 0.1), "a perfectly calibrated model would show 0.100 at most on so many images. Don't read"),
+        (worth(0.15, 0.1, (0.12, 0.05, 0.2)), "they are too high by 0.120 on the whole"),
+        (worth(0.15, 0.1, (-0.12, -0.2, -0.05)), "they are too low by 0.120 on the whole"),
+        (
+            worth(0.1, 0.1),
+            "Where 5% of patients are positive, 20% of this threshold's positive decisions would be right",
+        ),
+    ],
+)
+def test_judges_the_calibration(metrics, found, verdict):
+    metrics["calibration"] = found
+    assert verdict in said(metrics)
+    assert "40% of images are positive" in said(metrics)
+
+
+def test_predictive_values_that_are_undefined_are_passed_over(metrics):
+    metrics["calibration"] = worth(0.1, 0.2, positive=(None, None, None))
+    assert "of patients are positive" not in said(metrics)
