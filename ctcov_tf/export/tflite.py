@@ -2,7 +2,9 @@
 
 One signature: `image` uint8 (1, h, w, 3), RGB of any size, to `probability` float32 (1,), `probabilities`
 float32 (1, outputs), of Deep-CXR-Net each likelihood of its frozen parts float32 (1,) by name and, where the head
-allows it, `heatmap` float32 (1, h', w') in [0, 1].
+allows it, `heatmap` float32 (1, h', w') in [0, 1]. Where the run has an input gate also `in_distribution` bool (1,) and
+`ood_score` float32 (1,); an image that is not in distribution has no number as probability and likelihood, and an
+empty heat map.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,8 +26,9 @@ from ctcov_tf.export import edge_cam, layout, samples
 from ctcov_tf.export.saved_model import save_graph, weights_only
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import ModelInfo
-from ctcov_tf.models import scores
+from ctcov_tf.models import input_gate, scores
 from ctcov_tf.models.inference_network import inference_network
+from ctcov_tf.models.input_gate import Gate, InputGate
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
 
@@ -35,7 +38,9 @@ CALIBRATION_IMAGES = 100
 
 PREPROCESSING_SCOPE = "preprocessing"
 _OUTPUT = "StatefulPartitionedCall"  # what a SavedModel's signature calls its outputs
-_ANSWERING = re.compile(r"/((part\d_)?logits|part\d)(_\d+)?/")  # last dense layers, and the likelihoods that are fused
+# last dense layers, the likelihoods that are fused, temperature and input gate
+_ANSWERING = re.compile(rf"/((part\d_)?logits|part\d|{scores.TEMPERATURE}|{input_gate.SCOPE})(_\d+)?/")
+_FLOAT_SCOPES = (PREPROCESSING_SCOPE, scores.LIKELIHOODS_SCOPE, edge_cam.SCOPE, input_gate.SCOPE)
 _SPLIT = "SPLIT"  # of pre-processing: an operator of several outputs cannot be left out by name
 
 RepresentativeImages = Callable[[], Iterator[dict[str, np.ndarray]]]
@@ -48,7 +53,7 @@ def export_tflite(
 
     `float32` computes as the run does. `float16` stores weights in half precision. `dynamic_int8` stores
     weights as 8-bit integers. `int8` also computes in them, with ranges from training images;
-    pre-processing, last dense layers, likelihoods and heat map stay in float.
+    pre-processing, last dense layers, likelihoods, heat map and input gate stay in float.
 
     Args:
       run: the trained run; its dataset is needed for `int8`.
@@ -67,7 +72,7 @@ def export_tflite(
     for path in paths.values():
         layout.check_free(path, version)
     with tempfile.TemporaryDirectory() as graph:
-        _save_graph(inference_network(run.load_model()), info, graph)
+        _save_graph(inference_network(run.load_calibrated_model()), info, run.load_gate(), graph)
         for form, path in paths.items():
             content = convert(graph, form, functools.partial(_calibration_images, run))
             with files.atomic_path(path) as written:
@@ -76,20 +81,20 @@ def export_tflite(
     return {str(form): path for form, path in paths.items()}
 
 
-def _save_graph(model: keras.Model, info: ModelInfo, folder: str) -> None:
+def _save_graph(model: keras.Model, info: ModelInfo, arrays: Gate | None, folder: str) -> None:
     """Saves the graph of one image: the converter freezes the weights only of a SavedModel."""
     preprocess = Preprocess.from_preprocess_config(info.preprocess)
-    answers = scores.Answers(model, info.labels, info.parts)
-    cam = edge_cam.edge_cam(model, info.labels)
+    gate = InputGate(model, arrays) if arrays else None
+    answers = edge_cam.edge_cam(model, info.labels, gate) or scores.Answers(model, info.labels, info.parts, gate)
 
     @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8, name="image")])
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.name_scope(PREPROCESSING_SCOPE):
             prepared = preprocess(image)
-        outputs = dict(zip(("probabilities", "heatmap"), cam(prepared), strict=True)) if cam else answers(prepared)
+        outputs = answers(prepared)
         return outputs | {"probability": scores.positive_probability(outputs["probabilities"], info.labels)}
 
-    save_graph(weights_only(model), folder, answer)
+    save_graph(weights_only(model, gate), folder, answer)
 
 
 def convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:
@@ -144,8 +149,7 @@ def _operators(model: bytes) -> Iterator[str]:
 def _stays_float(operator: str) -> bool:
     """Whether this operator is left in float; one that was fused of several has their names."""
     return any(
-        part.startswith((f"{PREPROCESSING_SCOPE}/", f"{scores.LIKELIHOODS_SCOPE}/", f"{edge_cam.SCOPE}/", _OUTPUT))
-        or _ANSWERING.search(part)
+        part.startswith((_OUTPUT, *(f"{scope}/" for scope in _FLOAT_SCOPES))) or _ANSWERING.search(part)
         for part in operator.split(";")
     )
 
