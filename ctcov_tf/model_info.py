@@ -78,11 +78,11 @@ class Labels:
         """Classes of which a prediction set is made: the exclusive ones, else the positive one and its negative."""
         return self.class_names if self.exclusive else (self.positive, self.negative)
 
-    def set_probabilities(self, probabilities: Sequence[float]) -> list[float]:
+    def set_probabilities(self, probabilities: Sequence[Any]) -> list[Any]:
         """Probability of each of `set_classes`.
 
         Args:
-          probabilities: of each output.
+          probabilities: of each output: a number, or an array of one a image.
         """
         if self.exclusive:
             return list(probabilities)

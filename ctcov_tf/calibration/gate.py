@@ -12,10 +12,10 @@ from sklearn import covariance, decomposition
 
 from ctcov_tf.models.input_gate import Gate, Measure
 
-LEVEL = 0.99
+LEVEL = 0.95
 """Share of validation images that are to pass."""
 
-COMPONENTS = 32
+COMPONENTS = 64
 MARGIN = 1.02  # of the limit above the least like image that passes, where no other lies above it
 
 

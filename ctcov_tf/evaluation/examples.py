@@ -143,8 +143,15 @@ def explain_images(run: RunDirectory, paths: Iterable[pathlib.Path], directory: 
     for path in map(pathlib.Path, paths):
         explanation = explainer(decode.read_rgb(path))
         if info.gate and explanation.refused:
-            refusal = {"probability": None, "decision": info.gate.reason, "parts": [], "overlay": None}
-            records.append({"image": str(path), **refusal})
+            records.append(
+                {
+                    "image": str(path),
+                    "probability": None,
+                    "decision": info.gate.reason,
+                    "parts": [],
+                    "overlay": None,
+                }
+            )
             continue
         decision = info.labels.positive if explanation.probability >= info.threshold else info.labels.negative
         footer = f"{info.labels.positive} {explanation.probability:.3f}, threshold {info.threshold:.3f}: {decision}"

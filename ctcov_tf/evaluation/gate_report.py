@@ -202,5 +202,5 @@ def _noise() -> Images:
     grey = []
     for grain in np.geomspace(0.5, 25, NOISE_IMAGES):
         noise = cv2.GaussianBlur(generator.normal(size=(256, 256)), (0, 0), grain)
-        grey.append(cv2.normalize(noise, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8))
+        grey.append(np.uint8(255 * (noise - noise.min()) / np.ptp(noise)))
     return Images(grey, np.array([f"noise{index}" for index in range(NOISE_IMAGES)]))

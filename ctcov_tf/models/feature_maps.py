@@ -2,6 +2,8 @@
 
 import keras
 
+from ctcov_tf import errors
+
 PARTS = ("part1", "part2")
 """Layers of a fusion whose outputs are likelihoods; a part's other layers bear its name and `_` before their own."""
 
@@ -25,9 +27,27 @@ def last_rectified(model: keras.Model, part: str | None = None) -> keras.layers.
       model: functional model of one flat graph.
       part: name of a frozen part of Deep-CXR-Net; None looks among the layers of no part.
     """
+    return next(reversed(_rectified(model, part)), None)
+
+
+def first_rectified(model: keras.Model) -> keras.layers.Layer:
+    """The first layer of maps of one sign, of no frozen part; the first of any maps where none is rectified.
+
+    Args:
+      model: functional model of one flat graph.
+
+    Raises:
+      CtcovError: it has no feature map.
+    """
+    found = _rectified(model, None)
+    if not found:
+        raise errors.CtcovError(f"model {model.name}: has no feature map: choose a convolutional network")
+    return found[0]
+
+
+def _rectified(model: keras.Model, part: str | None) -> list[keras.layers.Layer]:
     owned = [layer for layer in feature_maps(model) if _part_of(layer) == part]
-    rectified = [layer for layer in owned if _is_rectified(layer)]
-    return next(reversed(rectified or owned), None)
+    return [layer for layer in owned if _is_rectified(layer)] or owned
 
 
 def _part_of(layer: keras.layers.Layer) -> str | None:

@@ -5,7 +5,7 @@ takes the largest. All are scaled so that 1 is the limit; an image above it is r
 `calibration.gate` fits the arrays.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import hashlib
 import pathlib
@@ -64,7 +64,7 @@ class Gate:
             for field, array in (("mean", measure.mean), ("whitening", measure.whitening))
         }
         with files.atomic_path(path) as written:
-            np.savez(written, **arrays)
+            np.savez(written, allow_pickle=False, **arrays)
         return _sha256(path)
 
     @classmethod
@@ -187,6 +187,11 @@ class _Distance(keras.layers.Layer):
         return (shapes[0][0],)
 
 
+def _texture(maps: tf.Tensor) -> tf.Tensor:
+    """Mean of each channel, scaled to a length of 1: contrast plays no part."""
+    return tf.math.l2_normalize(tf.reduce_mean(maps, axis=(1, 2)), axis=1)
+
+
 def _layout(images: tf.Tensor) -> tf.Tensor:
     """Mean grey of each cell of a grid over the pre-processed image."""
     cell = max(1, images.shape[1] // LAYOUT_CELLS)
@@ -194,20 +199,15 @@ def _layout(images: tf.Tensor) -> tf.Tensor:
     return tf.reshape(cells, [-1, cells.shape[1] * cells.shape[2]])
 
 
-_TENSORS = {
-    "penultimate": lambda model: model.get_layer("logits").input,
-    "maps": lambda model: feature_maps.last_rectified(model).output,
+_TENSORS: dict[str, Callable[[keras.Model], keras.KerasTensor]] = {
+    "texture": lambda model: feature_maps.first_rectified(model).output,
     "layout": lambda model: model.input,
 }
 
-_COORDINATES = {
-    "penultimate": lambda values: values,
-    "maps": lambda values: tf.reduce_mean(values, axis=(1, 2)),
-    "layout": _layout,
-}
+_COORDINATES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {"texture": _texture, "layout": _layout}
 
 FEATURES = tuple(_TENSORS)
-"""Spaces: inputs of the last layer; means of the maps that heat maps explain; a coarse grid over the image."""
+"""Spaces: how strongly each filter of the first layer answers, in proportion; a coarse grid over the image."""
 
 
 def _sha256(path: pathlib.Path) -> str:

@@ -22,8 +22,8 @@ def parts():
 def test_the_stated_share_of_validation_images_passes(parts):
     train, validation, new = parts
     fitted = gate.fit(train, validation)
-    assert np.mean(gate.scores(fitted, validation) <= 1) == pytest.approx(0.99)
-    assert np.mean(gate.scores(fitted, new) <= 1) == pytest.approx(0.99, abs=0.01)
+    assert np.mean(gate.scores(fitted, validation) <= 1) == pytest.approx(0.95)
+    assert np.mean(gate.scores(fitted, new) <= 1) == pytest.approx(0.95, abs=0.025)
     assert np.abs(gate.scores(fitted, validation) - 1).min() > 1e-4, "no image sits on the limit"
     lower = gate.fit(train, validation, level=0.8)
     assert np.mean(gate.scores(lower, validation) <= 1) == pytest.approx(0.8)
