@@ -129,6 +129,7 @@ def histograms(scores: dict[str, npt.NDArray], known: str) -> Figure:
         for axes, (name, values) in zip(strips, scores.items(), strict=True):
             colour = figures.COLOURS["metadata only" if name else "test"]
             axes.hist(np.clip(values, edges[0], edges[-1]), bins=edges, color=colour)
+            axes.set_ylim(top=1.5 * axes.get_ylim()[1])  # room for the title
             axes.axvline(LIMIT, color=figures.INK, linewidth=1)
             axes.set(xscale="log", yticks=[])
             axes.grid(visible=False)

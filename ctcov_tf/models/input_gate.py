@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import hashlib
 import pathlib
+from typing import Any
 import zipfile
 
 import keras
@@ -58,13 +59,13 @@ class Gate:
         Returns:
           SHA-256 of the file.
         """
-        arrays = {
+        arrays: dict[str, Any] = {
             f"{name}.{field}": array
             for name, measure in self.measures.items()
             for field, array in (("mean", measure.mean), ("whitening", measure.whitening))
         }
         with files.atomic_path(path) as written:
-            np.savez(written, allow_pickle=False, **arrays)
+            np.savez(written, **arrays)
         return _sha256(path)
 
     @classmethod
