@@ -203,5 +203,5 @@ def _noise() -> Images:
     grey = []
     for grain in np.geomspace(0.5, 25, NOISE_IMAGES):
         noise = cv2.GaussianBlur(generator.normal(size=(256, 256)), (0, 0), grain)
-        grey.append(np.uint8(255 * (noise - noise.min()) / np.ptp(noise)))
+        grey.append((255 * (noise - noise.min()) / np.ptp(noise)).astype(np.uint8))
     return Images(grey, np.array([f"noise{index}" for index in range(NOISE_IMAGES)]))
