@@ -15,7 +15,9 @@ from ctcov_tf.models.input_gate import Gate, Measure
 LEVEL = 0.95
 """Share of validation images that are to pass."""
 
-COMPONENTS = 64
+COMPONENTS = {"texture": 32, "layout": 64}
+"""Most principal components of each space; the rarest directions of texture are those that 8-bit weights disturb."""
+
 MARGIN = 1.02  # of the limit above the least like image that passes, where no other lies above it
 
 
@@ -38,7 +40,7 @@ def fit(train: Mapping[str, npt.NDArray], validation: Mapping[str, npt.NDArray],
         return None
     measures = {}
     for name, values in train.items():
-        measure = _measure(np.asarray(values, float))
+        measure = _measure(np.asarray(values, float), COMPONENTS[name])
         measures[name] = _scaled(measure, _limit(distances(measure, validation[name]), level))
     limit = _limit(scores(Gate(measures), validation), level)
     return Gate({name: _scaled(measure, limit) for name, measure in measures.items()})
@@ -67,8 +69,8 @@ def distances(measure: Measure, values: npt.ArrayLike) -> npt.NDArray:
     return np.linalg.norm((np.asarray(values, np.float32) - measure.mean) @ measure.whitening, axis=1)
 
 
-def _measure(values: npt.NDArray) -> Measure:
-    components = min(COMPONENTS, len(values) - 1, values.shape[1])
+def _measure(values: npt.NDArray, most: int) -> Measure:
+    components = min(most, len(values) - 1, values.shape[1])
     reduction = decomposition.PCA(components, svd_solver="full").fit(values)
     precision = covariance.LedoitWolf(assume_centered=True).fit(reduction.transform(values)).precision_
     whitening = reduction.components_.T @ np.linalg.cholesky(precision)

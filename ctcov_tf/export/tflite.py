@@ -7,7 +7,7 @@ allows it, `heatmap` float32 (1, h', w') in [0, 1]. Where the run has an input g
 empty heat map.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import functools
 import pathlib
 import re
@@ -26,7 +26,7 @@ from ctcov_tf.export import edge_cam, layout, samples
 from ctcov_tf.export.saved_model import save_graph, weights_only
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import ModelInfo
-from ctcov_tf.models import input_gate, scores
+from ctcov_tf.models import feature_maps, input_gate, scores
 from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.models.input_gate import Gate, InputGate
 from ctcov_tf.preprocessing.preprocess import Preprocess
@@ -53,7 +53,8 @@ def export_tflite(
 
     `float32` computes as the run does. `float16` stores weights in half precision. `dynamic_int8` stores
     weights as 8-bit integers. `int8` also computes in them, with ranges from training images;
-    pre-processing, last dense layers, likelihoods, heat map and input gate stay in float.
+    pre-processing, last dense layers, likelihoods, heat map and input gate, with the first layer that it looks at,
+    stay in float.
 
     Args:
       run: the trained run; its dataset is needed for `int8`.
@@ -72,9 +73,11 @@ def export_tflite(
     for path in paths.values():
         layout.check_free(path, version)
     with tempfile.TemporaryDirectory() as graph:
-        _save_graph(inference_network(run.load_calibrated_model()), info, run.load_gate(), graph)
+        model, arrays = inference_network(run.load_calibrated_model()), run.load_gate()
+        _save_graph(model, info, arrays, graph)
+        before_gate = [feature_maps.first_rectified(model).name] if arrays else []
         for form, path in paths.items():
-            content = convert(graph, form, functools.partial(_calibration_images, run))
+            content = convert(graph, form, functools.partial(_calibration_images, run), before_gate)
             with files.atomic_path(path) as written:
                 written.write_bytes(content)
                 runner.append_record(written, info)
@@ -97,13 +100,14 @@ def _save_graph(model: keras.Model, info: ModelInfo, arrays: Gate | None, folder
     save_graph(weights_only(model, gate), folder, answer)
 
 
-def convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:
+def convert(graph: str, form: Form, images: RepresentativeImages, float_layers: Sequence[str] = ()) -> bytes:
     """Converts a SavedModel.
 
     Args:
       graph: folder of the SavedModel, of one signature.
       form: which form.
       images: gives what the signature takes, by name, for the ranges of `int8`.
+      float_layers: names of layers that `int8` leaves in float beside all that it always leaves so.
 
     Returns:
       The TFLite file's content.
@@ -113,21 +117,23 @@ def convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:
     if form == "float32":
         return converter.convert()
     if form == "int8":
-        return _convert_int8(converter, images)
+        return _convert_int8(converter, images, float_layers)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if form == "float16":
         converter.target_spec.supported_types = [tf.float16]
     return converter.convert()
 
 
-def _convert_int8(converter: tf.lite.TFLiteConverter, images: RepresentativeImages) -> bytes:
+def _convert_int8(
+    converter: tf.lite.TFLiteConverter, images: RepresentativeImages, float_layers: Sequence[str]
+) -> bytes:
     """Quantises the network alone.
 
     Left to itself the converter quantises pre-processing too, whose sums over a whole image do not fit 8
     bits, and the answer, which would come in 256 steps. Leaving operators out by name is the quantisation
     debugger's part.
     """
-    stay_float = [name for name in _operators(converter.convert()) if _stays_float(name)]
+    stay_float = [name for name in _operators(converter.convert()) if _stays_float(name, float_layers)]
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = images
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=stay_float, denylisted_ops=[_SPLIT])
@@ -146,12 +152,11 @@ def _operators(model: bytes) -> Iterator[str]:
         yield graph.Tensors(graph.Operators(index).Outputs(0)).Name().decode()
 
 
-def _stays_float(operator: str) -> bool:
-    """Whether this operator is left in float; one that was fused of several has their names."""
-    return any(
-        part.startswith((_OUTPUT, *(f"{scope}/" for scope in _FLOAT_SCOPES))) or _ANSWERING.search(part)
-        for part in operator.split(";")
-    )
+def _stays_float(operator: str, layers: Sequence[str] = ()) -> bool:
+    """Whether this operator is left in float, as one of `layers`; one that was fused of several has their names."""
+    scopes = tuple(f"{scope}/" for scope in _FLOAT_SCOPES)
+    named = re.compile("|".join([_ANSWERING.pattern, *(rf"/{re.escape(layer)}(_\d+)?/" for layer in layers)]))
+    return any(part.startswith((_OUTPUT, *scopes)) or named.search(part) for part in operator.split(";"))
 
 
 def _calibration_images(run: RunDirectory) -> Iterator[dict[str, np.ndarray]]:

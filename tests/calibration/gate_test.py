@@ -11,7 +11,7 @@ from ctcov_tf.models.input_gate import Gate, Measure
 def parts():
     """Two spaces of correlated coordinates: images to fit to, to choose the limit on, and new ones."""
     generator = np.random.default_rng(0)
-    mixing = {"a": generator.normal(size=(12, 12)), "b": generator.normal(size=(6, 6))}
+    mixing = {"texture": generator.normal(size=(12, 12)), "layout": generator.normal(size=(6, 6))}
 
     def draw(images):
         return {name: generator.normal(size=(images, len(mix))) @ mix + 3 for name, mix in mixing.items()}
@@ -51,15 +51,15 @@ def test_each_space_refuses_what_only_it_can_see(parts):
 
 def test_all_images_pass_where_there_are_few():
     generator = np.random.default_rng(0)
-    train, validation = ({"a": generator.normal(size=(images, 40))} for images in (20, 10))
+    train, validation = ({"layout": generator.normal(size=(images, 40))} for images in (20, 10))
     fitted = gate.fit(train, validation)
     assert gate.scores(fitted, validation).max() == pytest.approx(1 / gate.MARGIN, rel=1e-5)
-    assert fitted.measures["a"].whitening.shape[1] <= 19
+    assert fitted.measures["layout"].whitening.shape[1] <= 19
 
 
 @pytest.mark.parametrize("images", [(0, 10), (10, 0), (1, 10)])
 def test_without_images_there_is_no_gate(images):
-    train, validation = ({"a": np.ones((count, 3))} for count in images)
+    train, validation = ({"layout": np.ones((count, 3))} for count in images)
     assert gate.fit(train, validation) is None
 
 
