@@ -15,6 +15,7 @@ from ctcov_tf.config import FINDINGS
 
 SPLITS = ("train", "validation", "test")
 ARMS = ("none", "part1", "part2", "both")
+COVERAGE = 0.9  # of prediction sets
 PORT = 8501  # TensorFlow Serving's, for REST
 
 
@@ -31,6 +32,46 @@ def evaluate(run: pathlib.Path, splits: Sequence[Any]) -> int:
     return 0
 
 
+def calibrate(
+    run: pathlib.Path,
+    false_negative_cost: float | None,
+    false_positive_cost: float | None,
+    prevalence: float | None,
+    coverage: float,
+) -> int:
+    """Fits temperature, threshold, operating points, prediction sets and input gate of a run anew.
+
+    Validation images decide, and training images what the gate knows; no test part is read. calibration.json is
+    replaced: export the run again, and evaluate it again.
+    """
+    from ctcov_tf import run_directory
+
+    loaded = run_directory.load(run)
+    tensorflow_log.load_quietly()
+    from ctcov_tf.calibration.operating_points import Costs
+    from ctcov_tf.evaluation import calibrate as calibrate_lib
+
+    stated = (false_negative_cost, false_positive_cost, prevalence) != (None, None, None)
+    costs = Costs(false_negative_cost or 1.0, false_positive_cost or 1.0, prevalence) if stated else None
+    print(calibrate_lib.table(calibrate_lib.calibrate(loaded, costs=costs, coverage=coverage)))
+    print(f"{loaded.calibration_file}\n{RESEARCH_USE}")
+    return 0
+
+
+def gate(run: pathlib.Path, against: Sequence[pathlib.Path], split: str, limit: int, out: pathlib.Path | None) -> int:
+    """Measures how well a run's input gate tells other images from those that it knows."""
+    from ctcov_tf import run_directory
+
+    loaded = run_directory.load(run)
+    tensorflow_log.load_quietly()
+    from ctcov_tf.evaluation import gate_report
+
+    out = out or loaded.path / "gate"
+    print(gate_report.table(gate_report.report(loaded, against, out, split=split, limit=limit)))
+    print(f"figure: {out / 'gate.png'}\n{RESEARCH_USE}")
+    return 0
+
+
 def explain(run: pathlib.Path, images: Sequence[pathlib.Path], out: pathlib.Path) -> int:
     """Grad-CAM heat maps of images, laid over them."""
     from ctcov_tf import run_directory
@@ -40,7 +81,10 @@ def explain(run: pathlib.Path, images: Sequence[pathlib.Path], out: pathlib.Path
     from ctcov_tf.evaluation import examples
 
     for record in examples.explain_images(loaded, images, out):
-        print(f"{record['probability']:.3f}  {record['overlay']}")
+        if record["overlay"] is None:
+            print(f"{'-':5}  {record['image']}: {record['decision']}")
+        else:
+            print(f"{record['probability']:.3f}  {record['overlay']}")
     print(RESEARCH_USE)
     return 0
 
@@ -166,6 +210,41 @@ def parser() -> Parser:
         "(default: validation test)",
     )
 
+    argument = add("calibrate", calibrate)
+    argument("run", **run)
+    cost = {"type": _positive_number, "metavar": "X"}
+    costs = "with this, or one of the two others, there is an operating point of the lowest expected cost"
+    argument("--false-negative-cost", **cost, help=f"cost of a missed case; {costs} (default: 1)")
+    argument("--false-positive-cost", **cost, help="cost of a false alarm, in the same unit (default: 1)")
+    argument(
+        "--prevalence",
+        type=_share,
+        metavar="P",
+        help="share of cases where the model is to be used (default: that of the validation images)",
+    )
+    argument(
+        "--coverage",
+        type=_share,
+        default=COVERAGE,
+        metavar="C",
+        help=f"share of each class's images whose prediction set is to hold the class {default}",
+    )
+
+    argument = add("gate", gate)
+    argument("run", **run)
+    argument(
+        "--against",
+        type=pathlib.Path,
+        nargs="+",
+        default=(),
+        metavar="FOLDER",
+        help="folders of images that are not what the model knows; changed images of the dataset and noise are always "
+        "among these",
+    )
+    argument("--split", choices=SPLITS, default="validation", help=f"part of the dataset that is known {default}")
+    argument("--limit", type=int, default=500, metavar="N", help=f"most images of a folder {default}")
+    argument("--out", **folder, help="folder for gate.json and gate.png (default: RUN/gate)")
+
     argument = add("explain", explain)
     argument("run", **run)
     argument("images", **images)
@@ -220,6 +299,27 @@ def parser() -> Parser:
         help=f"the finding that binary metrics call positive {default}",
     )
     return whole
+
+
+def _positive_number(text: str) -> float:
+    number = _number(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return number
+
+
+def _share(text: str) -> float:
+    number = _number(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
 
 
 def _port(text: str) -> int:

@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from ctcov_tf import errors
 from ctcov_tf.model_info import Labels, PartInfo
-from ctcov_tf.models import scores
+from ctcov_tf.models import feature_maps, input_gate, scores
+from ctcov_tf.models.input_gate import InputGate
 
 
 class GradCam:
@@ -41,14 +42,13 @@ class GradCam:
         """
         if part and f"{part}_logits" not in [one.name for one in model.layers]:
             raise errors.CtcovError(f"model {model.name}: holds no {part}: explain a Deep-CXR-Net that fuses it")
-        owned = [one for one in model.layers if _is_map(one) and _part_of(one) == part]
-        if not owned:
+        chosen = feature_maps.last_rectified(model, part)
+        if chosen is None:
             raise errors.CtcovError(
                 f"model {model.name}: has no feature map to explain: choose a convolutional network"
             )
-        rectified = [one for one in owned if _is_rectified(one)]
-        self.layer = layer or (rectified or owned)[-1].name
-        maps = [one.name for one in model.layers if _is_map(one)]
+        self.layer = layer or chosen.name
+        maps = [one.name for one in feature_maps.feature_maps(model)]
         if self.layer not in maps:
             raise errors.CtcovError(
                 f"layer {self.layer!r} of {model.name}: gives no feature map: choose one such as {', '.join(maps[-5:])}"
@@ -68,27 +68,32 @@ class GradCam:
           Probabilities (batch, outputs) float32 and heat maps (batch, h', w') float32 in [0, 1], each
           scaled to a maximum of 1; one without evidence is zero everywhere.
         """
-        return _explain(self._model, [self.labels], images)[0]
+        (explained,), _ = _explain(self._model, [self.labels], images)
+        return explained
 
 
 class ExplainedAnswers:
     """What `scores.Answers` gives, with heat maps of the network and of the frozen parts, in one pass forward."""
 
-    def __init__(self, model: keras.Model, labels: Labels, parts: Sequence[PartInfo] = ()):
+    def __init__(
+        self, model: keras.Model, labels: Labels, parts: Sequence[PartInfo] = (), gate: InputGate | None = None
+    ):
         """Prepares the pass.
 
         Args:
           model: functional model of one flat graph, from pre-processed images to logits.
           labels: what the logits mean.
           parts: the frozen parts inside the model.
+          gate: on this model; None answers every image.
 
         Raises:
           CtcovError: the model has no feature map, or not these parts.
         """
         cams = [GradCam(model, labels), *(GradCam(model, part.labels, part=part.name) for part in parts)]
         self._labels = [cam.labels for cam in cams]
-        self._parts = parts
-        self._model = keras.Model(model.input, [output for cam in cams for output in cam.outputs])
+        self._parts, self._gate = parts, gate
+        outputs = [output for cam in cams for output in cam.outputs]
+        self._model = keras.Model(model.input, [*outputs, gate.output] if gate else outputs)
 
     def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers and explains a batch.
@@ -99,9 +104,9 @@ class ExplainedAnswers:
         Returns:
           `probabilities` and the likelihoods as `scores.Answers` gives them; `heatmap` and, by each part,
           `heatmap_<part>`, (batch, h', w') float32 in [0, 1]; where findings are explained also `finding` or
-          `finding_<part>`, (batch,) string: which one.
+          `finding_<part>`, (batch,) string: which one. With a gate as `input_gate.refuse` gives them.
         """
-        explained = _explain(self._model, self._labels, images)
+        explained, score = _explain(self._model, self._labels, images)
         suffixes = ["", *(f"_{part.name}" for part in self._parts)]
         answers = {"probabilities": explained[0][0]}
         answers |= scores.by_name([likelihoods for likelihoods, _ in explained[1:]], self._parts)
@@ -110,43 +115,30 @@ class ExplainedAnswers:
             if labels.head == "findings":
                 names = tf.constant(labels.outputs)
                 answers[f"finding{suffix}"] = tf.gather(names, scores.explained_output(probabilities, labels))
-        return answers
+        return input_gate.refuse(answers, *score) if self._gate else answers
 
 
-def _explain(model: keras.Model, labels: Sequence[Labels], images: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Probabilities and heat maps of each feature map with its logits, which `model` gives in turn."""
+def _explain(
+    model: keras.Model, labels: Sequence[Labels], images: tf.Tensor
+) -> tuple[list[tuple[tf.Tensor, tf.Tensor]], list[tf.Tensor]]:
+    """Probabilities and heat maps of each feature map with its logits, which `model` gives in turn, and the rest."""
     images = tf.convert_to_tensor(images)
     passed = []
     with tf.GradientTape(persistent=len(labels) > 1, watch_accessed_variables=False) as tape:
         tape.watch(images)
         outputs = model(images, training=False)
-        for meaning, features, logits in zip(labels, outputs[::2], outputs[1::2], strict=True):
+        pairs, rest = outputs[: 2 * len(labels)], outputs[2 * len(labels) :]
+        for meaning, features, logits in zip(labels, pairs[::2], pairs[1::2], strict=True):
             probabilities = scores.probabilities(logits, meaning)
             logit = tf.gather(logits, scores.explained_output(probabilities, meaning), batch_dims=1)
             passed.append((features, logit, probabilities))
     return [
         (probabilities, _heatmaps(features, tape.gradient(logit, features)))
         for features, logit, probabilities in passed
-    ]
+    ], rest
 
 
 def _heatmaps(features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:
     weights = tf.reduce_mean(tf.cast(gradients, tf.float32), axis=(1, 2), keepdims=True)
     heatmaps = tf.nn.relu(tf.reduce_sum(weights * tf.cast(features, tf.float32), axis=-1))
     return tf.math.divide_no_nan(heatmaps, tf.reduce_max(heatmaps, axis=(1, 2), keepdims=True))
-
-
-def _part_of(layer: keras.layers.Layer) -> str | None:
-    """Name of the frozen part that the layer belongs to."""
-    return next((part for part in scores.PARTS if layer.name.startswith(f"{part}_")), None)
-
-
-def _is_map(layer: keras.layers.Layer) -> bool:
-    if isinstance(layer, keras.layers.InputLayer):
-        return False
-    shape: tuple[int | None, ...] = getattr(layer.output, "shape", ())
-    return len(shape) == 4 and shape[1:3] != (1, 1)
-
-
-def _is_rectified(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.relu

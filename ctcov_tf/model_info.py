@@ -1,5 +1,6 @@
-"""What travels with a model wherever it goes: its classes, its threshold and its pre-processing."""
+"""What travels with a model wherever it goes: its classes, its pre-processing, and all that was fitted afterwards."""
 
+from collections.abc import Sequence
 import dataclasses
 import json
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 from ctcov_tf import RESEARCH_USE, errors
 from ctcov_tf.config import Head, PreprocessConfig
 
-FORMAT = 1
+FORMAT = 2
+READ_FORMATS = (1, 2)  # records of format 1 hold a threshold, but no temperature and what came with it
 
 _CLASSES = {"two_class": 2, "three_class": 3}  # heads of exclusive classes
 
@@ -71,6 +73,21 @@ class Labels:
         """Reads what `dataclasses.asdict` made of it."""
         return cls(**{**content, "class_names": tuple(content["class_names"])})
 
+    @property
+    def set_classes(self) -> tuple[str, ...]:
+        """Classes of which a prediction set is made: the exclusive ones, else the positive one and its negative."""
+        return self.class_names if self.exclusive else (self.positive, self.negative)
+
+    def set_probabilities(self, probabilities: Sequence[Any]) -> list[Any]:
+        """Probability of each of `set_classes`.
+
+        Args:
+          probabilities: of each output: a number, or an array of one a image.
+        """
+        if self.exclusive:
+            return list(probabilities)
+        return [probabilities[self.positive_output], 1 - probabilities[self.positive_output]]
+
 
 @dataclasses.dataclass(frozen=True)
 class PartInfo:
@@ -102,6 +119,80 @@ class PartInfo:
 
 
 @dataclasses.dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold, and what it reached on the validation images that it was chosen on.
+
+    Attributes:
+      name: `youden`, `sensitivity_0.95`, `specificity_0.95` or `costs`.
+      threshold: probability at and above which the decision is positive.
+      rule: how it was chosen.
+      sensitivity: `value`, `low` and `high` (95 %, over groups), each None where undefined.
+      specificity: the same.
+    """
+
+    name: str
+    threshold: float
+    rule: str
+    sensitivity: dict[str, float | None]
+    specificity: dict[str, float | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Conformal:
+    """Quantiles that make prediction sets of a stated coverage (`calibration.conformal`).
+
+    Attributes:
+      coverage: share of the images of each class whose set is to hold it.
+      quantiles: highest 1 - probability with which a class belongs to a set, by class.
+      images: validation images of each class that they were fitted to.
+      cross_fitted: coverage of each class by quantiles of other groups of validation images: `value`, `low`, `high`.
+      set_sizes: share of these images with a set of each size.
+    """
+
+    coverage: float
+    quantiles: dict[str, float]
+    images: dict[str, int]
+    cross_fitted: dict[str, dict[str, float | None]]
+    set_sizes: dict[str, float]
+
+    def prediction_set(self, probabilities: Sequence[float], labels: Labels) -> tuple[str, ...]:
+        """Classes that an image may belong to, at the stated coverage.
+
+        Args:
+          probabilities: of each output of the model.
+          labels: what the outputs mean.
+
+        Returns:
+          Names of classes: one is a decision, several are an abstention, none says that no class fits.
+        """
+        found = zip(labels.set_classes, labels.set_probabilities(probabilities), strict=True)
+        return tuple(name for name, probability in found if 1 - probability <= self.quantiles[name])
+
+
+@dataclasses.dataclass(frozen=True)
+class GateInfo:
+    """The gate that refuses images unlike those that the model knows (`models.input_gate`).
+
+    Attributes:
+      reason: what is said of a refused image.
+      level: share of validation images that the gate lets pass.
+      fitted_to: training images that it was fitted to.
+      validation: validation images that its limit was chosen on.
+      limit: the highest score that passes; scores are divided by the limit found, so that it is 1.
+      measures: each distance in the gate, with the number of its dimensions.
+      sha256: of the file of its arrays in the run directory.
+    """
+
+    reason: str
+    level: float
+    fitted_to: int
+    validation: int
+    limit: float
+    measures: dict[str, int]
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True)
 class ModelInfo:
     """The record inside every export and run directory.
 
@@ -113,6 +204,10 @@ class ModelInfo:
       preprocess: the steps inside the model.
       trained_on: the TFDS dataset with its version.
       parts: frozen parts inside the model, in the order of their likelihoods; none but in Deep-CXR-Net.
+      temperature: that the logits are divided by, inside the model.
+      operating_points: thresholds by several rules, `threshold` among them; none in records of format 1.
+      conformal: what makes prediction sets; None in records of format 1 and where no image was there to fit it.
+      gate: what the gate inside the model was fitted to; None where it has none.
     """
 
     name: str
@@ -122,6 +217,10 @@ class ModelInfo:
     preprocess: PreprocessConfig
     trained_on: str
     parts: tuple[PartInfo, ...] = ()
+    temperature: float = 1.0
+    operating_points: tuple[OperatingPoint, ...] = ()
+    conformal: Conformal | None = None
+    gate: GateInfo | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, with the format's version and the notice."""
@@ -147,14 +246,34 @@ class ModelInfo:
         """
         try:
             content = json.loads(text)
-            if content.pop("format") != FORMAT:
-                raise ValueError(f"format is not {FORMAT}")
+            if (found := content.pop("format")) not in READ_FORMATS:
+                raise ValueError(f"format {found}, this version reads up to {FORMAT}")
             content.pop("notice")
             labels = Labels.from_dict(content.pop("labels"))
             parts = tuple(map(PartInfo.from_dict, content.pop("parts", ())))
             preprocess = PreprocessConfig(**content.pop("preprocess"))
-            return cls(labels=labels, parts=parts, preprocess=preprocess, **content)
+            fitted = read_fitted(content)
+            return cls(labels=labels, parts=parts, preprocess=preprocess, **content, **fitted)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise errors.CtcovError(
                 f"{place}: not a model record of this version of ctcov ({error}): export the model again"
             ) from error
+
+
+def read_fitted(content: dict[str, Any]) -> dict[str, Any]:
+    """Takes out of `content`, plain JSON types, what is fitted after training.
+
+    Args:
+      content: a record or `calibration.json`; the fields found are removed.
+
+    Returns:
+      The fields of `ModelInfo` of the same names; nothing for what is not there.
+    """
+    points = content.pop("operating_points", None) or ()
+    conformal, gate = content.pop("conformal", None), content.pop("gate", None)
+    return {
+        "temperature": content.pop("temperature", 1.0),
+        "operating_points": tuple(OperatingPoint(**point) for point in points),
+        "conformal": Conformal(**conformal) if conformal else None,
+        "gate": GateInfo(**gate) if gate else None,
+    }

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import pathlib
 import sys
+from typing import Any
 
 from ctcov_tf import RESEARCH_USE, errors, files, predictor
 from ctcov_tf.images import decode
@@ -21,7 +22,8 @@ def predict_command(
 ) -> int:
     """Answers image files: a table on stdout, or a JSON object a line.
 
-    An image that cannot be read gets one line on stderr; the others are answered all the same.
+    An image that cannot be read gets one line on stderr; the others are answered all the same. One that the model's
+    input gate refuses has no probability: the reason stands in its place, and no heat map is drawn.
 
     Args:
       model: what `predictor.load` opens.
@@ -40,8 +42,10 @@ def predict_command(
     opened = predictor.load(model, threads)
     paths = [pathlib.Path(image) for image in images]
     width = max([len(str(path)) for path in paths] + [len("image")])
+    labels = opened.info.labels
+    decision_width = max(len("decision"), len(labels.positive), len(labels.negative))
     if not as_json:
-        print(f"{'image':{width}}  probability  threshold  decision")
+        print(_row("image", "probability", "threshold", "decision", _set_title(opened.info), (width, decision_width)))
     code = 0
     taken: set[str] = set()
     for path in paths:
@@ -50,12 +54,10 @@ def predict_command(
             if heatmap:
                 explanation = opened.explain(data, str(path))
                 answer = explanation.prediction
-                drawn = {
-                    "heatmap": str(_draw(explanation, path, pathlib.Path(heatmap), taken)),
-                    "explained": list(explanation.heatmaps),
-                }
+                picture = None if answer.reason else str(_draw(explanation, path, pathlib.Path(heatmap), taken))
+                drawn = {"heatmap": picture, "explained": list(explanation.heatmaps)}
             else:
-                answer, drawn = opened.predict(data, str(path)), {}
+                answer, drawn = opened.predict(data, str(path)), dict[str, Any]()
         except errors.CtcovError as error:
             print(f"error: {error}", file=sys.stderr)
             code = errors.EXIT_USER_ERROR
@@ -65,15 +67,32 @@ def predict_command(
             del content["name"]
             print(json.dumps(content | drawn), flush=True)
         else:
-            print(f"{path!s:{width}}  {answer.probability:11.4f}  {answer.threshold:9.4f}  {answer.label}", flush=True)
+            print(_answer_row(path, answer, (width, decision_width)), flush=True)
     if not as_json:
         print(_foot(opened.info, drawn=bool(taken)))
     return code
 
 
+def _set_title(info: ModelInfo) -> str:
+    return f"set at {info.conformal.coverage:.0%}" if info.conformal else ""
+
+
+def _answer_row(path: pathlib.Path, answer: predictor.Prediction, widths: tuple[int, int]) -> str:
+    if answer.probability is None:
+        return _row(str(path), "-", "-", answer.label, "", widths)
+    classes = ", ".join(answer.prediction_set) or "none" if answer.prediction_set is not None else ""
+    return _row(str(path), f"{answer.probability:.4f}", f"{answer.threshold:.4f}", answer.label, classes, widths)
+
+
+def _row(image: str, probability: str, threshold: str, decision: str, classes: str, widths: tuple[int, int]) -> str:
+    return f"{image:{widths[0]}}  {probability:>11}  {threshold:>9}  {decision:{widths[1]}}  {classes}".rstrip()
+
+
 def _foot(info: ModelInfo, *, drawn: bool) -> str:
     """What stands below the table."""
     lines = [f"{info.name}, probability of {info.labels.positive}. {RESEARCH_USE}"]
+    if info.conformal:
+        lines.append(f"a set of several classes: no decision at a coverage of {info.conformal.coverage:.0%}")
     if info.parts:
         parts = [part.name for part in info.parts]
         if drawn:

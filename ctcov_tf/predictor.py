@@ -7,6 +7,7 @@ import abc
 from collections.abc import Mapping, Sequence
 import dataclasses
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -22,21 +23,37 @@ class Prediction:
 
     Attributes:
       name: the image.
-      probability: of the positive class, in [0, 1].
-      label: the decision: the positive class at and above the threshold, else its negative.
+      probability: of the positive class, in [0, 1]; None where the image is refused.
+      label: the decision: the positive class at and above the threshold, else its negative; the reason where the
+        image is refused.
       threshold: chosen on validation images.
-      probabilities: probability by output of the model.
-      likelihoods: what the frozen parts of Deep-CXR-Net say, by name; empty for other models.
+      probabilities: probability by output of the model; None each where the image is refused.
+      likelihoods: what the frozen parts of Deep-CXR-Net say, by name; empty for other models, None each where the
+        image is refused.
       model: name of the model.
+      reason: why the image is refused; None where it is answered.
+      in_distribution: whether the input gate lets the image pass; None where the model has no gate.
+      ood_score: how unlike the training images it is; above 1 it is refused. None where the model has no gate.
+      operating_points: the decision at each operating point, by its name; empty where the model has none, and where
+        the image is refused.
+      prediction_set: classes that the image may belong to at `coverage`: one is a decision, several are an
+        abstention, none says that no class fits. None where the model has no sets, and where the image is refused.
+      coverage: share of images of each class whose set is to hold it; None where the model has no sets.
     """
 
     name: str
-    probability: float
+    probability: float | None
     label: str
     threshold: float
-    probabilities: dict[str, float]
-    likelihoods: dict[str, float]
+    probabilities: dict[str, float | None]
+    likelihoods: dict[str, float | None]
     model: str
+    reason: str | None = None
+    in_distribution: bool | None = None
+    ood_score: float | None = None
+    operating_points: dict[str, str] = dataclasses.field(default_factory=dict)
+    prediction_set: tuple[str, ...] | None = None
+    coverage: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +64,8 @@ class Explanation:
       prediction: the answer.
       image: the decoded image, uint8 (h, w, 3), RGB.
       heatmaps: (h', w') float32 in [0, 1], by the name of the output that each explains: the model's own
-        first, then those of its frozen parts (`part1_edema`). Of findings the likeliest is explained.
+        first, then those of its frozen parts (`part1_edema`). Of findings the likeliest is explained. None where
+        the image is refused.
     """
 
     prediction: Prediction
@@ -76,8 +94,9 @@ class Predictor(abc.ABC):
           heatmaps: whether to explain the answer too.
 
         Returns:
-          Float32 arrays for a batch of one image: `probabilities` (1, outputs), each likelihood (1,) by its
-          name and, if asked for, `heatmap` and `heatmap_<part>` (1, h', w') in [0, 1].
+          Arrays for a batch of one image: `probabilities` float32 (1, outputs), each likelihood float32 (1,) by its
+          name and, if asked for, `heatmap` and `heatmap_<part>` float32 (1, h', w') in [0, 1]; of a model with a
+          gate `in_distribution` bool (1,) and `ood_score` float32 (1,).
 
         Raises:
           CtcovError: the model holds no heat map.
@@ -107,24 +126,52 @@ class Predictor(abc.ABC):
         """
         image = decode.decode_rgb(data, name)
         outputs = self.outputs(data, image, heatmaps=True)
+        answer = self._prediction(name, outputs)
+        if answer.reason:
+            return Explanation(answer, image, {})
         heatmaps = {_explained(self.info.labels, outputs["probabilities"][0]): outputs["heatmap"][0]}
         for part in self.info.parts:
             finding = _explained(part.labels, [outputs[likelihood][0] for likelihood in part.likelihoods])
             heatmaps[f"{part.name}_{finding}"] = outputs[f"heatmap_{part.name}"][0]
-        return Explanation(self._prediction(name, outputs), image, heatmaps)
+        return Explanation(answer, image, heatmaps)
 
     def _prediction(self, name: str, outputs: Mapping[str, np.ndarray]) -> Prediction:
-        labels = self.info.labels
+        info, labels = self.info, self.info.labels
+        likelihoods = [name for part in info.parts for name in part.likelihoods]
+        score = float(outputs["ood_score"][0]) if "ood_score" in outputs else None
+        common: dict[str, Any] = {
+            "name": name,
+            "threshold": info.threshold,
+            "model": info.name,
+            "ood_score": score if score is None or np.isfinite(score) else None,
+            "coverage": info.conformal.coverage if info.conformal else None,
+        }
+        if info.gate and not outputs["in_distribution"][0]:
+            return Prediction(
+                probability=None,
+                label=info.gate.reason,
+                probabilities=dict.fromkeys(labels.outputs),
+                likelihoods=dict.fromkeys(likelihoods),
+                reason=info.gate.reason,
+                in_distribution=False,
+                **common,
+            )
         probabilities = outputs["probabilities"][0]
         probability = probabilities[labels.positive_output]
+
+        def decision(threshold: float) -> str:
+            return labels.positive if probability >= np.float32(threshold) else labels.negative
+
+        by_output = list(map(float, probabilities))
         return Prediction(
-            name=name,
             probability=float(probability),
-            label=labels.positive if probability >= np.float32(self.info.threshold) else labels.negative,
-            threshold=self.info.threshold,
-            probabilities=dict(zip(labels.outputs, map(float, probabilities), strict=True)),
-            likelihoods={name: float(outputs[name][0]) for part in self.info.parts for name in part.likelihoods},
-            model=self.info.name,
+            label=decision(info.threshold),
+            probabilities=dict(zip(labels.outputs, by_output, strict=True)),
+            likelihoods={name: float(outputs[name][0]) for name in likelihoods},
+            in_distribution=True if info.gate else None,
+            operating_points={point.name: decision(point.threshold) for point in info.operating_points},
+            prediction_set=info.conformal.prediction_set(by_output, labels) if info.conformal else None,
+            **common,
         )
 
 
@@ -185,13 +232,16 @@ class RunPredictor(Predictor):
 
         from ctcov_tf import run_directory
         from ctcov_tf.explain import ExplainedAnswers
+        from ctcov_tf.models.input_gate import InputGate
         from ctcov_tf.models.scores import Answers
         from ctcov_tf.preprocessing.preprocess import Preprocess
 
         run = run_directory.load(path)
         self.path = path
         self.info = run.model_info()
-        network = run.load_model(), self.info.labels, self.info.parts
+        model, arrays = run.load_calibrated_model(), run.load_gate()
+        gate = InputGate(model, arrays) if arrays else None
+        network = model, self.info.labels, self.info.parts, gate
         preprocess = Preprocess.from_preprocess_config(self.info.preprocess)
         answers, explained_answers = Answers(*network), ExplainedAnswers(*network)
         signature = [tf.TensorSpec((1, None, None, 3), tf.uint8)]

@@ -3,7 +3,8 @@
 config.json        format, preset, resolved configuration, labels, data manifest, package versions
 model.keras        the best checkpoint's network, float32, from pre-processed images to logits
 history.csv        one row an epoch
-calibration.json   the threshold, chosen on validation images
+calibration.json   threshold, temperature and what else was fitted after training, on validation images
+gate.npz           arrays of the input gate, fitted to training images
 likelihoods/       <split>.csv: what the frozen parts say of every image; Deep-CXR-Net only
 predictions/       <split>.csv: probability of every image
 metrics.json       metrics with intervals, by split
@@ -19,10 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from ctcov_tf import config as config_lib
 from ctcov_tf import errors, files
-from ctcov_tf.model_info import Labels, ModelInfo, PartInfo
+from ctcov_tf.model_info import Labels, ModelInfo, PartInfo, read_fitted
 
 if TYPE_CHECKING:
     import keras
+
+    from ctcov_tf.models.input_gate import Gate
 
 FORMAT = 1
 
@@ -61,8 +64,13 @@ class RunDirectory:
 
     @property
     def calibration_file(self) -> pathlib.Path:
-        """Threshold and how it was chosen."""
+        """All that was fitted after training but the gate's arrays: threshold, temperature, operating points, ..."""
         return self.path / "calibration.json"
+
+    @property
+    def gate_file(self) -> pathlib.Path:
+        """Arrays of the input gate."""
+        return self.path / "gate.npz"
 
     @property
     def metrics_file(self) -> pathlib.Path:
@@ -122,15 +130,41 @@ class RunDirectory:
           CtcovError: the run has no threshold yet.
         """
         calibration = self.read_json(self.calibration_file, "train it to its end, or resume it with --resume")
-        return ModelInfo(
-            name=self.preset,
-            labels=self.labels,
-            threshold=calibration["threshold"],
-            threshold_rule=calibration["threshold_rule"],
-            preprocess=self.config.preprocess,
-            trained_on=self.manifest["name"],
-            parts=self.parts,
-        )
+        try:
+            return ModelInfo(
+                name=self.preset,
+                labels=self.labels,
+                threshold=calibration["threshold"],
+                threshold_rule=calibration["threshold_rule"],
+                preprocess=self.config.preprocess,
+                trained_on=self.manifest["name"],
+                parts=self.parts,
+                **read_fitted(calibration),
+            )
+        except (KeyError, TypeError) as error:
+            raise errors.CtcovError(
+                f"{self.calibration_file}: damaged ({error}): ctcov calibrate {self.path}"
+            ) from error
+
+    @property
+    def temperature(self) -> float:
+        """What the logits are divided by; 1 before it is fitted, and in runs of versions that fitted none."""
+        if not self.calibration_file.is_file():
+            return 1.0
+        return self.read_json(self.calibration_file, f"ctcov calibrate {self.path}").get("temperature", 1.0)
+
+    def load_gate(self) -> "Gate | None":
+        """The input gate that belongs to the run's calibration; None where it has none.
+
+        Raises:
+          CtcovError: its arrays are missing, damaged, or belong to another calibration.
+        """
+        info = self.model_info().gate
+        if info is None:
+            return None
+        from ctcov_tf.models.input_gate import Gate
+
+        return Gate.load(self.gate_file, info.sha256, f"ctcov calibrate {self.path}")
 
     def load_model(self) -> "keras.Model":
         """The trained network: pre-processed images (batch, size, size, 3), float32, to logits (batch, outputs).
@@ -152,6 +186,16 @@ class RunDirectory:
             raise errors.CtcovError(f"{self.model_file}: cannot be read ({first_line}): train again") from error
         scores.check_parts(model, self.parts, str(self.model_file))
         return model
+
+    def load_calibrated_model(self) -> "keras.Model":
+        """The same with the run's temperature inside: its logits give probabilities that mean what they say.
+
+        Raises:
+          CtcovError: as `load_model`, and where `calibration.json` is damaged.
+        """
+        from ctcov_tf.models import scores
+
+        return scores.calibrated(self.load_model(), self.temperature)
 
     def read_json(self, path: pathlib.Path, remedy: str) -> Any:
         """Reads one of the run's JSON files.

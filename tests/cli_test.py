@@ -5,6 +5,8 @@ import pytest
 
 from ctcov_tf import RESEARCH_USE, cli
 
+COMMANDS = ("evaluate", "calibrate", "gate", "explain", "predict", "serve", "ablate", "import-torchxrayvision")
+
 
 def ctcov(run_command, *arguments):
     return run_command("-c", "from ctcov_tf.cli import main; main()", *arguments)
@@ -13,7 +15,7 @@ def ctcov(run_command, *arguments):
 def test_help_names_every_command_and_the_notice(run_command):
     answer = ctcov(run_command, "--help")
     assert answer.returncode == 0
-    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+    for command in COMMANDS:
         assert command in answer.stdout
     assert RESEARCH_USE in answer.stdout
 
@@ -31,7 +33,7 @@ def imported(run_command, *arguments):
 
 
 def test_help_imports_nothing_but_the_standard_library(run_command):
-    for arguments in (), ("predict",), ("serve",):
+    for arguments in (), ("predict",), ("serve",), ("calibrate",):
         assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
 
 
@@ -55,7 +57,7 @@ def test_numpy_starts_no_threads_beside_the_models(run_command, mean_grey_file, 
 
 
 def test_every_command_explains_itself(run_command):
-    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+    for command in COMMANDS:
         answer = ctcov(run_command, command, "--help")
         assert answer.returncode == 0, answer.stderr
         assert f"usage: ctcov {command}" in answer.stdout
@@ -73,6 +75,8 @@ def test_names_follow_a_flag_until_the_next():
     [
         (("evaluate", "nowhere"), "error: nowhere: no such run directory"),
         (("explain", "nowhere", "a.png"), "error: nowhere: no such run directory"),
+        (("calibrate", "nowhere"), "error: nowhere: no such run directory"),
+        (("gate", "nowhere", "--against", "."), "error: nowhere: no such run directory"),
         (("predict", "nowhere", "a.png"), "error: nowhere"),
         (("serve", "nowhere", "--port", "0"), "error: nowhere: no such model"),
         (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),
@@ -94,6 +98,15 @@ def test_missing_model_is_one_line(run_command, arguments, line):
         ((), "error: ctcov: the following arguments are required: COMMAND: see ctcov --help"),
         (("predict", "model.tflite"), "error: ctcov predict: the following arguments are required: IMAGE: see "),
         (("evaluate", "run", "--splits", "some"), "error: ctcov evaluate: argument --splits: invalid choice: 'some'"),
+        (
+            ("calibrate", "run", "--prevalence", "5"),
+            "error: ctcov calibrate: argument --prevalence: 5 is not between 0",
+        ),
+        (("calibrate", "run", "--coverage", "x"), "error: ctcov calibrate: argument --coverage: 'x' is no number: see"),
+        (
+            ("calibrate", "run", "--false-negative-cost", "0"),
+            "error: ctcov calibrate: argument --false-negative-cost: 0",
+        ),
         (("serve", "model.tflite", "--port", "70000"), "error: ctcov serve: argument --port: '70000' is no port"),
         (("ablate", "small_cnn"), "error: ctcov ablate: the following arguments are required: --out: see "),
     ],

@@ -1,10 +1,11 @@
+import dataclasses
 import json
 
 import pytest
 
 from ctcov_tf import RESEARCH_USE, errors
 from ctcov_tf.config import PreprocessConfig
-from ctcov_tf.model_info import Labels, ModelInfo
+from ctcov_tf.model_info import Conformal, GateInfo, Labels, ModelInfo, OperatingPoint
 
 LABELS = Labels(("covid19", "other_pneumonia", "normal"), "covid19", "three_class")
 INFO = ModelInfo("deep_ct_net", LABELS, 0.4, "Youden on validation", PreprocessConfig(), "ctcov19/as_released:1.0.0")
@@ -12,6 +13,29 @@ INFO = ModelInfo("deep_ct_net", LABELS, 0.4, "Youden on validation", PreprocessC
 
 def test_record_survives_json():
     assert ModelInfo.from_json(INFO.to_json(), "here") == INFO
+
+
+FITTED = dataclasses.replace(
+    INFO,
+    temperature=1.5,
+    operating_points=(OperatingPoint("youden", 0.4, "Youden's J", {"value": 0.8, "low": None, "high": None}, {}),),
+    conformal=Conformal(0.9, {"covid19": 0.7}, {"covid19": 12}, {"covid19": {"value": 0.9}}, {"1": 0.8, "2": 0.2}),
+    gate=GateInfo("not a chest CT", 0.99, 40, 20, 1.0, {"layout": 32}, "00"),
+)
+
+
+def test_what_was_fitted_survives_json():
+    assert ModelInfo.from_json(FITTED.to_json(), "here") == FITTED
+
+
+def test_a_record_of_the_first_format_is_read():
+    """It ends with the threshold; nothing is made up for what it lacks."""
+    content = json.loads(INFO.to_json())
+    for name in ("temperature", "operating_points", "conformal", "gate"):
+        del content[name]
+    found = ModelInfo.from_json(json.dumps(content | {"format": 1}), "here")
+    assert found == INFO
+    assert (found.temperature, found.operating_points, found.conformal, found.gate) == (1.0, (), None, None)
 
 
 def test_record_carries_the_notice():

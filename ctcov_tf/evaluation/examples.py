@@ -130,17 +130,29 @@ def explain_images(run: RunDirectory, paths: Iterable[pathlib.Path], directory: 
 
     Returns:
       One record an image: `image`, `probability`, `decision`, `parts` (the strongest likelihoods of each frozen
-      part, in words) and `overlay` (the PNG's path).
+      part, in words) and `overlay` (the PNG's path). Of an image that the input gate refuses `decision` is the
+      reason, `probability` and `overlay` are None, and nothing is drawn.
 
     Raises:
       CtcovError: an image cannot be read (none of the later ones is explained), or the run is not finished.
     """
     info = run.model_info()
-    explainer = Explainer(run, run.load_model())
+    explainer = Explainer(run, run.load_model(), run.load_gate())
     records: list[dict[str, Any]] = []
     taken: set[str] = set()
     for path in map(pathlib.Path, paths):
         explanation = explainer(decode.read_rgb(path))
+        if info.gate and explanation.refused:
+            records.append(
+                {
+                    "image": str(path),
+                    "probability": None,
+                    "decision": info.gate.reason,
+                    "parts": [],
+                    "overlay": None,
+                }
+            )
+            continue
         decision = info.labels.positive if explanation.probability >= info.threshold else info.labels.negative
         footer = f"{info.labels.positive} {explanation.probability:.3f}, threshold {info.threshold:.3f}: {decision}"
         drawn = pathlib.Path(directory) / f"{files.unused_name(path.stem, taken)}_cam.png"

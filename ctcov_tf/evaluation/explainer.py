@@ -13,6 +13,8 @@ from ctcov_tf.evaluation.remarks import part_title
 from ctcov_tf.explain import ExplainedAnswers
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import Labels
+from ctcov_tf.models import scores
+from ctcov_tf.models.input_gate import Gate, InputGate
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
 
@@ -44,11 +46,12 @@ class Explanation:
     """One image, explained.
 
     Attributes:
-      probability: of the positive class, in [0, 1].
+      probability: of the positive class, in [0, 1]; not a number where the image is refused.
       grey: (h, w) uint8, the image at its native size.
       seen: (size, size) uint8, the pre-processed image stretched to grey levels.
       whole: what the network says.
       parts: what each frozen part inside it says, by the part's name.
+      refused: whether the input gate refuses the image; nothing above says anything then.
     """
 
     probability: float
@@ -56,6 +59,7 @@ class Explanation:
     seen: npt.NDArray
     whole: Evidence
     parts: dict[str, Evidence]
+    refused: bool = False
 
     def parts_in_words(self) -> list[str]:
         """The highest likelihoods of each frozen part."""
@@ -66,13 +70,15 @@ class Explainer:
     """Explains images of any size, one at a time.
 
     Args:
-      run: the run: its pre-processing, labels and parts.
+      run: the run: its pre-processing, labels, parts and temperature.
       model: its network.
+      gate: the run's; None explains every image.
     """
 
-    def __init__(self, run: RunDirectory, model: keras.Model):
+    def __init__(self, run: RunDirectory, model: keras.Model, gate: Gate | None = None):
         preprocess = Preprocess.from_preprocess_config(run.config.preprocess)
-        answers = ExplainedAnswers(model, run.labels, run.parts)
+        calibrated = scores.calibrated(model, run.temperature)
+        answers = ExplainedAnswers(calibrated, run.labels, run.parts, InputGate(calibrated, gate) if gate else None)
 
         @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8)])
         def explain(image: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -97,7 +103,8 @@ class Explainer:
             for part in self._run.parts
         }
         probability = whole.probabilities[labels.positive]
-        return Explanation(probability, decode.to_grey(rgb), panels.to_uint8(found["seen"]), whole, parts)
+        refused = not found.get("in_distribution", True)
+        return Explanation(probability, decode.to_grey(rgb), panels.to_uint8(found["seen"]), whole, parts, refused)
 
 
 def _evidence(found: dict[str, Any], labels: Labels, probabilities: dict[str, float], suffix: str = "") -> Evidence:

@@ -8,15 +8,20 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 import tqdm
 
 from ctcov_tf import errors, files, input_pipeline
+from ctcov_tf.calibration import temperature
 from ctcov_tf.datasets import contents
+from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
+from ctcov_tf.models.input_gate import InputGate
 from ctcov_tf.run_directory import RunDirectory
 
+FORMAT = 2  # 1 kept probabilities, but no logits
 BATCH_SIZE = 16
 SILENT_SECONDS = 2  # work that takes longer shows its progress
 
@@ -32,8 +37,10 @@ def predict_split(run: RunDirectory, split: str, model: keras.Model | None = Non
     Returns:
       One row an image, in dataset order: the dataset's metadata (`label` as an integer, `image_id`,
       `group_id`, ...), `target` (1 for the positive class or finding, 0, or -1 where the policy leaves it out),
-      `probability` of the positive class, and `p_<output>` by each output of the network. For findings also
-      `t_<finding>`, the target of each; for a fusion also each likelihood of its parts by name.
+      `probability` of the positive class, `p_<output>` by each output of the network, `uncalibrated`, the
+      probability of the positive class before the run's temperature, and `logit_<output>`, before it too. For
+      findings also `t_<finding>`, the target of each; for a fusion also each likelihood of its parts by name. With an
+      input gate also `ood_score`, above 1 where it would refuse the image; none is left out here.
 
     Raises:
       CtcovError: model or dataset is missing, or the network's outputs are not finite.
@@ -44,15 +51,53 @@ def predict_split(run: RunDirectory, split: str, model: keras.Model | None = Non
     origin = path.with_suffix(".json")
     kept = _read_origin(origin)
     if path.is_file() and kept.get("fingerprint") == fingerprint:
-        return pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(kept["texts"], str))
+        predictions = pd.read_csv(path, keep_default_na=False, dtype=dict.fromkeys(kept["texts"], str))
+        if kept.get("temperature") == run.temperature:
+            return predictions
+    else:
+        predictions = _predict(run, split, model or run.load_model())
 
-    predictions = _predict(run, split, model or run.load_model())
+    predictions = with_temperature(predictions, run.labels, run.temperature)
     origin.unlink(missing_ok=True)
     with files.atomic_path(path) as written:
         predictions.to_csv(written, index=False)
     texts = [name for name in predictions if not pd.api.types.is_numeric_dtype(predictions[name])]
-    files.write_json(origin, {"fingerprint": fingerprint, "images": len(predictions), "texts": texts})
+    files.write_json(
+        origin,
+        {
+            "fingerprint": fingerprint,
+            "temperature": run.temperature,
+            "images": len(predictions),
+            "texts": texts,
+        },
+    )
     return predictions
+
+
+def with_temperature(predictions: pd.DataFrame, labels: Labels, value: float) -> pd.DataFrame:
+    """Probabilities under a temperature.
+
+    Args:
+      predictions: rows with `logit_<output>`.
+      labels: what the outputs mean.
+      value: the temperature, above 0.
+
+    Returns:
+      The rows with `probability`, `uncalibrated` and `p_<output>`, set anew.
+    """
+    logits = logits_of(predictions, labels)
+    before = temperature.probabilities(logits, exclusive=labels.exclusive)
+    after = temperature.probabilities(logits, exclusive=labels.exclusive, temperature=value)
+    return predictions.assign(
+        probability=scores.positive_probability(after, labels),
+        uncalibrated=scores.positive_probability(before, labels),
+        **{f"p_{name}": after[:, index] for index, name in enumerate(labels.outputs)},
+    )
+
+
+def logits_of(predictions: pd.DataFrame, labels: Labels) -> npt.NDArray:
+    """The logits in a table of predictions, (n, outputs) float64."""
+    return predictions[[f"logit_{name}" for name in labels.outputs]].to_numpy(float)
 
 
 def with_targets(run: RunDirectory, images: pd.DataFrame) -> pd.DataFrame:
@@ -76,16 +121,18 @@ def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
     metadata = contents.metadata(run.config.data, split).reset_index(drop=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split, batch_size=BATCH_SIZE)
 
-    answers_to = tf.function(scores.Answers(model, run.labels, run.parts), reduce_retracing=True)
-    likelihoods = [name for part in run.parts for name in part.likelihoods]
-    names = [*(f"p_{name}" for name in run.labels.outputs), *likelihoods]
+    arrays = run.load_gate() if run.calibration_file.is_file() else None
+    gate = InputGate(model, arrays) if arrays else None
+    answers_to = tf.function(scores.Answers(model, run.labels, run.parts, gate).raw, reduce_retracing=True)
+    others = [name for part in run.parts for name in part.likelihoods] + (["ood_score"] if gate else [])
+    names = [*(f"logit_{name}" for name in run.labels.outputs), *others]
     rows = []
     with tqdm.tqdm(
         total=len(metadata), desc=f"predict {split}", unit="image", delay=SILENT_SECONDS, leave=False
     ) as bar:
         for images, _ in batches:
             found = answers_to(images)
-            rows.append(np.column_stack([found["probabilities"], *map(found.get, likelihoods)]))
+            rows.append(np.column_stack([found["logits"], *map(found.get, others)]))
             bar.update(len(rows[-1]))
     answers = np.concatenate([np.zeros((0, len(names))), *rows])
     broken = int(np.sum(~np.isfinite(answers).all(axis=1)))
@@ -94,21 +141,27 @@ def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
             f"{run.model_file}: gives no finite probability for {broken} of {len(metadata)} images of {split}: "
             "its training diverged; train again with a lower --learning-rate"
         )
-    probability = scores.positive_probability(answers, run.labels)
-    predictions = with_targets(run, metadata).assign(probability=probability)
-    return pd.concat([predictions, pd.DataFrame(answers, columns=names)], axis=1)
+    return pd.concat([with_targets(run, metadata), pd.DataFrame(answers, columns=names)], axis=1)
+
+
+def _gate_sha256(run: RunDirectory) -> str | None:
+    """Of the gate that belongs to the run's calibration, where there is one."""
+    info = run.model_info().gate if run.calibration_file.is_file() else None
+    return info.sha256 if info else None
 
 
 def _fingerprint(run: RunDirectory) -> str:
-    """Hash of all that the rows depend on: weights, pre-processing, images, what counts as positive."""
+    """Hash of all that the rows depend on but the temperature: weights, pre-processing, images, positives, gate."""
     with run.model_file.open("rb") as model_file:
         digest = hashlib.file_digest(model_file, "sha256")
     data = run.config.data
     rest = [
+        FORMAT,
         dataclasses.asdict(run.config.preprocess),
         run.manifest,
         dataclasses.asdict(run.labels),
         [data.uncertain, data.unmentioned],
+        _gate_sha256(run),
     ]
     digest.update(json.dumps(rest, sort_keys=True).encode())
     return digest.hexdigest()

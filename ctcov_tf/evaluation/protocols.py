@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from ctcov_tf import RESEARCH_USE, files
+from ctcov_tf.calibration import operating_points
 from ctcov_tf.datasets import contents
 from ctcov_tf.datasets.opening import open_dataset
 from ctcov_tf.evaluation import (
@@ -27,8 +28,8 @@ from ctcov_tf.evaluation import (
     report,
     sources,
     subgroups,
+    summary,
     tables,
-    threshold,
 )
 from ctcov_tf.evaluation.predictions import predict_split, with_targets
 from ctcov_tf.evaluation.summary import SEED, auc_difference, known, summarise
@@ -95,6 +96,7 @@ def evaluate(
         "calibration": {},
         "findings": None,
         "pointing_game": None,
+        "gate": _defined({split: summary.refused(frame) for split, frame in whole.items()}),
         "test_readings": _count_lines(run.test_readings_file),
         "notice": RESEARCH_USE,
     }
@@ -188,7 +190,7 @@ def _predict_from_metadata(
     validation = predictions.get("validation")
     if validation is None:
         validation = known(with_targets(run, _metadata(run, "validation")))
-    cut = threshold.choose_threshold(predict(validation))["threshold"]
+    cut = operating_points.choose_threshold(predict(validation))["threshold"]
     found = {split: predict(frame) for split, frame in predictions.items()}
     for frame in found.values():
         frame.attrs["threshold"] = cut

@@ -51,6 +51,7 @@ def remarks(metrics: dict[str, Any]) -> list[str]:
     found += _on_gap(metrics["splits"])
     if "0.5" in metrics["threshold"]["threshold_rule"]:
         found.append(f"The threshold is {metrics['threshold']['threshold_rule']}.")
+    found += _on_gate(metrics["gate"])
     found += _on_pointing(metrics["pointing_game"])
     if metrics["test_readings"] > 1:
         found.append(
@@ -58,6 +59,13 @@ def remarks(metrics: dict[str, Any]) -> list[str]:
             "the more choices follow from it, the less its numbers mean."
         )
     return found
+
+
+def _on_gate(parts: dict[str, dict[str, int]]) -> list[str]:
+    if not parts:
+        return []
+    counts = [f"{one['refused']} of the {one['images']} images of {split}" for split, one in parts.items()]
+    return [f"The input gate would refuse {' and '.join(counts)}; all numbers here are of all images."]
 
 
 def part_title(name: str) -> str:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ctcov_tf.model_info import Labels
+from ctcov_tf.models.input_gate import LIMIT
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
 
@@ -47,6 +49,20 @@ def summarise(predictions: pd.DataFrame, cut: float, labels: Labels | None = Non
 def known(predictions: pd.DataFrame) -> pd.DataFrame:
     """The rows whose target is known: a report may leave a finding open, and such an image judges nothing."""
     return predictions[predictions["target"] >= 0]
+
+
+def refused(predictions: pd.DataFrame) -> dict[str, int] | None:
+    """How many images of a part the input gate would refuse.
+
+    Args:
+      predictions: with `ood_score` where the run has a gate.
+
+    Returns:
+      `images` and `refused`; None where the run has no gate.
+    """
+    if "ood_score" not in predictions:
+        return None
+    return {"images": len(predictions), "refused": int(np.sum(predictions["ood_score"] > LIMIT))}
 
 
 def auc_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, float | None]:

@@ -8,10 +8,14 @@ Signatures (n images a call; `k` outputs of the model, one for a binary head):
     pixels           images uint8 (n, h, w, 3), RGB
     pixels_float     images float32 (n, h, w, 3), RGB in [0, 255]
         -> probability float32 (n,), probabilities float32 (n, k), label string (n,), threshold float32 (n,);
-           of Deep-CXR-Net also each likelihood of its frozen parts float32 (n,), by name
+           of Deep-CXR-Net also each likelihood of its frozen parts float32 (n,), by name;
+           with an input gate also in_distribution bool (n,) and ood_score float32 (n,)
     explain          image_bytes string (n,)
         -> the same and heatmap float32 (n, h', w') in [0, 1], of Deep-CXR-Net also heatmap_part1 and heatmap_part2;
            where findings are explained also finding or finding_part1 string (n,), which one
+
+An image that is not in distribution is refused: its probabilities and likelihoods are not a number, its label is the
+gate's reason, its heat maps are 0 everywhere and its findings are empty.
 """
 
 from collections.abc import Callable
@@ -29,6 +33,7 @@ from ctcov_tf.export import layout
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.models import scores
 from ctcov_tf.models.inference_network import inference_network
+from ctcov_tf.models.input_gate import InputGate
 from ctcov_tf.preprocessing.decode import decode_grey
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
@@ -67,10 +72,11 @@ def export_saved_model(
             "this processor has no bfloat16 instructions: saved_model_bfloat16 is slower than saved_model here",
             stacklevel=2,
         )
-    model = inference_network(run.load_model(), "bfloat16" if form == "saved_model_bfloat16" else "float32")
-    module = weights_only(model)
+    dtype: Literal["float32", "bfloat16"] = "bfloat16" if form == "saved_model_bfloat16" else "float32"
+    model, arrays = inference_network(run.load_calibrated_model(), dtype), run.load_gate()
+    gate = InputGate(model, arrays) if arrays else None
     with files.atomic_path(folder) as written:
-        save_graph(module, written, _signatures(model, info))
+        save_graph(weights_only(model, gate), written, _signatures(model, info, gate))
         (written / "assets.extra").mkdir()
         (written / "assets.extra" / RECORD).write_text(info.to_json(), encoding="utf-8")
     return folder
@@ -96,21 +102,21 @@ def save_graph(module: tf.Module, folder: str | pathlib.Path, signatures: Any) -
         ) from error
 
 
-def weights_only(model: keras.Model) -> tf.Module:
-    """A trackable that owns the weights of `model` and nothing else.
+def weights_only(model: keras.Model, gate: InputGate | None = None) -> tf.Module:
+    """A trackable that owns the weights of `model` and of its gate, and nothing else.
 
     Saving it with signatures over `model` stores each weight once; `model.export` stores each twice,
     as the Keras variable and as the TensorFlow variable inside that.
     """
     module = tf.Module()
-    module.weights = [variable.value for variable in model.weights]
+    module.weights = [variable.value for variable in (*model.weights, *(gate.weights if gate else ()))]
     return module
 
 
-def _signatures(model: keras.Model, info: ModelInfo) -> dict[str, Callable]:
+def _signatures(model: keras.Model, info: ModelInfo, gate: InputGate | None) -> dict[str, Callable]:
     preprocess = Preprocess.from_preprocess_config(info.preprocess)
-    answers = scores.Answers(model, info.labels, info.parts)
-    explained_answers = ExplainedAnswers(model, info.labels, info.parts)
+    answers = scores.Answers(model, info.labels, info.parts, gate)
+    explained_answers = ExplainedAnswers(model, info.labels, info.parts, gate)
     size = info.preprocess.image_size
 
     def read(image_bytes: tf.Tensor) -> tf.Tensor:
@@ -124,9 +130,12 @@ def _signatures(model: keras.Model, info: ModelInfo) -> dict[str, Callable]:
     def decided(outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         probability = scores.positive_probability(outputs["probabilities"], info.labels)
         threshold = tf.fill(tf.shape(probability), tf.constant(info.threshold, tf.float32))
+        label = tf.where(probability >= threshold, info.labels.positive, info.labels.negative)
+        if info.gate:
+            label = tf.where(outputs["in_distribution"], label, info.gate.reason)
         return outputs | {
             "probability": probability,
-            "label": tf.where(probability >= threshold, info.labels.positive, info.labels.negative),
+            "label": label,
             "threshold": threshold,
         }
 

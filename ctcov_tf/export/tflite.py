@@ -2,10 +2,12 @@
 
 One signature: `image` uint8 (1, h, w, 3), RGB of any size, to `probability` float32 (1,), `probabilities`
 float32 (1, outputs), of Deep-CXR-Net each likelihood of its frozen parts float32 (1,) by name and, where the head
-allows it, `heatmap` float32 (1, h', w') in [0, 1].
+allows it, `heatmap` float32 (1, h', w') in [0, 1]. Where the run has an input gate also `in_distribution` bool (1,) and
+`ood_score` float32 (1,); an image that is not in distribution has no number as probability and likelihood, and an
+empty heat map.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import functools
 import pathlib
 import re
@@ -24,8 +26,9 @@ from ctcov_tf.export import edge_cam, layout, samples
 from ctcov_tf.export.saved_model import save_graph, weights_only
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import ModelInfo
-from ctcov_tf.models import scores
+from ctcov_tf.models import feature_maps, input_gate, scores
 from ctcov_tf.models.inference_network import inference_network
+from ctcov_tf.models.input_gate import Gate, InputGate
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
 
@@ -35,7 +38,9 @@ CALIBRATION_IMAGES = 100
 
 PREPROCESSING_SCOPE = "preprocessing"
 _OUTPUT = "StatefulPartitionedCall"  # what a SavedModel's signature calls its outputs
-_ANSWERING = re.compile(r"/((part\d_)?logits|part\d)(_\d+)?/")  # last dense layers, and the likelihoods that are fused
+# last dense layers, the likelihoods that are fused, temperature and input gate
+_ANSWERING = re.compile(rf"/((part\d_)?logits|part\d|{scores.TEMPERATURE}|{input_gate.SCOPE})(_\d+)?/")
+_FLOAT_SCOPES = (PREPROCESSING_SCOPE, scores.LIKELIHOODS_SCOPE, edge_cam.SCOPE, input_gate.SCOPE)
 _SPLIT = "SPLIT"  # of pre-processing: an operator of several outputs cannot be left out by name
 
 RepresentativeImages = Callable[[], Iterator[dict[str, np.ndarray]]]
@@ -48,7 +53,8 @@ def export_tflite(
 
     `float32` computes as the run does. `float16` stores weights in half precision. `dynamic_int8` stores
     weights as 8-bit integers. `int8` also computes in them, with ranges from training images;
-    pre-processing, last dense layers, likelihoods and heat map stay in float.
+    pre-processing, last dense layers, likelihoods, heat map and input gate, with the first layer that it looks at,
+    stay in float.
 
     Args:
       run: the trained run; its dataset is needed for `int8`.
@@ -67,38 +73,41 @@ def export_tflite(
     for path in paths.values():
         layout.check_free(path, version)
     with tempfile.TemporaryDirectory() as graph:
-        _save_graph(inference_network(run.load_model()), info, graph)
+        model, arrays = inference_network(run.load_calibrated_model()), run.load_gate()
+        _save_graph(model, info, arrays, graph)
+        before_gate = [feature_maps.first_rectified(model).name] if arrays else []
         for form, path in paths.items():
-            content = convert(graph, form, functools.partial(_calibration_images, run))
+            content = convert(graph, form, functools.partial(_calibration_images, run), before_gate)
             with files.atomic_path(path) as written:
                 written.write_bytes(content)
                 runner.append_record(written, info)
     return {str(form): path for form, path in paths.items()}
 
 
-def _save_graph(model: keras.Model, info: ModelInfo, folder: str) -> None:
+def _save_graph(model: keras.Model, info: ModelInfo, arrays: Gate | None, folder: str) -> None:
     """Saves the graph of one image: the converter freezes the weights only of a SavedModel."""
     preprocess = Preprocess.from_preprocess_config(info.preprocess)
-    answers = scores.Answers(model, info.labels, info.parts)
-    cam = edge_cam.edge_cam(model, info.labels)
+    gate = InputGate(model, arrays) if arrays else None
+    answers = edge_cam.edge_cam(model, info.labels, gate) or scores.Answers(model, info.labels, info.parts, gate)
 
     @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8, name="image")])
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
         with tf.name_scope(PREPROCESSING_SCOPE):
             prepared = preprocess(image)
-        outputs = dict(zip(("probabilities", "heatmap"), cam(prepared), strict=True)) if cam else answers(prepared)
+        outputs = answers(prepared)
         return outputs | {"probability": scores.positive_probability(outputs["probabilities"], info.labels)}
 
-    save_graph(weights_only(model), folder, answer)
+    save_graph(weights_only(model, gate), folder, answer)
 
 
-def convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:
+def convert(graph: str, form: Form, images: RepresentativeImages, float_layers: Sequence[str] = ()) -> bytes:
     """Converts a SavedModel.
 
     Args:
       graph: folder of the SavedModel, of one signature.
       form: which form.
       images: gives what the signature takes, by name, for the ranges of `int8`.
+      float_layers: names of layers that `int8` leaves in float beside all that it always leaves so.
 
     Returns:
       The TFLite file's content.
@@ -108,21 +117,23 @@ def convert(graph: str, form: Form, images: RepresentativeImages) -> bytes:
     if form == "float32":
         return converter.convert()
     if form == "int8":
-        return _convert_int8(converter, images)
+        return _convert_int8(converter, images, float_layers)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if form == "float16":
         converter.target_spec.supported_types = [tf.float16]
     return converter.convert()
 
 
-def _convert_int8(converter: tf.lite.TFLiteConverter, images: RepresentativeImages) -> bytes:
+def _convert_int8(
+    converter: tf.lite.TFLiteConverter, images: RepresentativeImages, float_layers: Sequence[str]
+) -> bytes:
     """Quantises the network alone.
 
     Left to itself the converter quantises pre-processing too, whose sums over a whole image do not fit 8
     bits, and the answer, which would come in 256 steps. Leaving operators out by name is the quantisation
     debugger's part.
     """
-    stay_float = [name for name in _operators(converter.convert()) if _stays_float(name)]
+    stay_float = [name for name in _operators(converter.convert()) if _stays_float(name, float_layers)]
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = images
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=stay_float, denylisted_ops=[_SPLIT])
@@ -141,13 +152,11 @@ def _operators(model: bytes) -> Iterator[str]:
         yield graph.Tensors(graph.Operators(index).Outputs(0)).Name().decode()
 
 
-def _stays_float(operator: str) -> bool:
-    """Whether this operator is left in float; one that was fused of several has their names."""
-    return any(
-        part.startswith((f"{PREPROCESSING_SCOPE}/", f"{scores.LIKELIHOODS_SCOPE}/", f"{edge_cam.SCOPE}/", _OUTPUT))
-        or _ANSWERING.search(part)
-        for part in operator.split(";")
-    )
+def _stays_float(operator: str, layers: Sequence[str] = ()) -> bool:
+    """Whether this operator is left in float, as one of `layers`; one that was fused of several has their names."""
+    scopes = tuple(f"{scope}/" for scope in _FLOAT_SCOPES)
+    named = re.compile("|".join([_ANSWERING.pattern, *(rf"/{re.escape(layer)}(_\d+)?/" for layer in layers)]))
+    return any(part.startswith((_OUTPUT, *scopes)) or named.search(part) for part in operator.split(";"))
 
 
 def _calibration_images(run: RunDirectory) -> Iterator[dict[str, np.ndarray]]:

@@ -28,7 +28,8 @@ class Bound:
     """What a form may differ by from the trained network; None where nothing is asked.
 
     Attributes:
-      score_difference: largest difference of a probability, and of a likelihood of a frozen part.
+      score_difference: largest difference of a probability, and of a likelihood of a frozen part; the gate's score
+        may differ by the same share of its limit times `GATE_SCALE`.
       auc_drop: largest loss of AUC, judged from `AUC_IMAGES` images on.
       flipped_share: largest share of images with another decision; `FLIPS_LET_PASS` are always let pass.
     """
@@ -48,6 +49,7 @@ BOUNDS = {
     "int8": Bound(auc_drop=0.03, flipped_share=0.1),
 }
 AUC_IMAGES = 50  # with fewer, the order of a few pairs moves AUC by more than its bound
+GATE_SCALE = 10.0  # a distance in many dimensions, over a limit of 1, against a probability
 FLIPS_LET_PASS = 2  # in 8 bits, scores next to the threshold may cross it; with few images a share says little
 
 
@@ -71,9 +73,12 @@ def verify(
     Returns:
       The record: `images`, and under `forms` for each form its `file`, `megabytes`, `latency_ms` (median,
       one image at a time, file bytes to answer), `score_difference` (largest, of any output), of
-      Deep-CXR-Net `likelihood_difference` (largest), `flipped` (names of the images), `auc`, `auc_change` and
+      Deep-CXR-Net `likelihood_difference` (largest), of a run with a gate `refused` (how many images), `gate_flipped`
+      (names of images that one of the two refuses) and `ood_difference` (largest, of scores whose limit is 1),
+      `flipped` (names of the images with another decision, a refusal among them), `auc`, `auc_change` and
       `auc_change_interval` (95 %, paired: groups of images drawn again, the same for both networks); all three
-      None where the images are of one class, the last also where they are of one group.
+      None where the images are of one class, the last also where they are of one group. Differences and AUC are
+      those of images that both answer.
 
     Raises:
       CtcovError: a form exceeds its bound; the record is written all the same.
@@ -115,21 +120,23 @@ def verify(
 
 def table(result: dict[str, Any]) -> str:
     """The record of `verify` as a Markdown table."""
-    fused = "likelihood_difference" in result["forms"][REFERENCE]
+    reference = result["forms"][REFERENCE]
+    fused, gated = "likelihood_difference" in reference, "refused" in reference
     lines = [
         f"{result['images']} {result['split']} images of {result['dataset']}, one at a time",
         "",
         f"| form | MB | latency, ms | largest score difference |{' of a likelihood |' * fused} flipped decisions "
-        "| AUC | change [95 % interval] |",
-        f"| --- | ---: | ---: | ---: |{' ---: |' * fused} --- | ---: | --- |",
+        f"|{' refused (otherwise) | gate score difference |' * gated} AUC | change [95 % interval] |",
+        f"| --- | ---: | ---: | ---: |{' ---: |' * fused} --- |{' ---: | ---: |' * gated} ---: | --- |",
     ]
     for form, row in result["forms"].items():
         auc = "" if row["auc"] is None else f"{row['auc']:.4f}"
         flipped = f"{len(row['flipped'])} ({', '.join(row['flipped'])})" if row["flipped"] else "0"
         likelihood = f" | {row['likelihood_difference']:.1e}" if fused else ""
+        gate = f" | {row['refused']} ({len(row['gate_flipped'])}) | {row['ood_difference']:.1e}" if gated else ""
         lines.append(
             f"| {form} | {row['megabytes']:.2f} | {row['latency_ms']:.1f} | {row['score_difference']:.1e}{likelihood} "
-            f"| {flipped} | {auc} | {_change(row)} |"
+            f"| {flipped}{gate} | {auc} | {_change(row)} |"
         )
     return "\n".join(lines)
 
@@ -172,26 +179,33 @@ def _run(predictor: Predictor, images: list[samples.Sample], progress: tqdm) -> 
 
 def _differences(answers: list[Prediction], reference: list[Prediction]) -> dict[str, Any]:
     pairs = list(zip(answers, reference, strict=True))
-    found: dict[str, Any] = {"score_difference": _largest((a.probabilities, b.probabilities) for a, b in pairs)}
+    answered = [(a, b) for a, b in pairs if a.reason is None and b.reason is None]
+    found: dict[str, Any] = {"score_difference": _largest((a.probabilities, b.probabilities) for a, b in answered)}
     if reference[0].likelihoods:
-        found["likelihood_difference"] = _largest((a.likelihoods, b.likelihoods) for a, b in pairs)
+        found["likelihood_difference"] = _largest((a.likelihoods, b.likelihoods) for a, b in answered)
+    if reference[0].in_distribution is not None:
+        found["refused"] = sum(a.reason is not None for a in answers)
+        found["gate_flipped"] = [a.name for a, b in pairs if a.reason != b.reason]
+        found["ood_difference"] = _largest(({"": a.ood_score}, {"": b.ood_score}) for a, b in pairs)
     found["flipped"] = [a.name for a, b in pairs if a.label != b.label]
     return found
 
 
-def _largest(pairs: Iterable[tuple[dict[str, float], dict[str, float]]]) -> float:
-    """Largest difference of a value; not a number if one is none."""
-    return float(np.max([abs(one[name] - other[name]) for one, other in pairs for name in other]))
+def _largest(pairs: Iterable[tuple[Mapping[str, float | None], Mapping[str, float | None]]]) -> float:
+    """Largest difference of a value, 0 of no values; not a number if one is none."""
+    differences = [np.array(one[name], float) - np.array(other[name], float) for one, other in pairs for name in other]
+    return float(np.max(np.abs(differences), initial=0.0))
 
 
 def _auc(
     positive: np.ndarray, groups: np.ndarray, answers: list[Prediction], reference: list[Prediction]
 ) -> dict[str, Any]:
-    """AUC and its change from the reference, with the interval of that, on images whose class is known."""
-    known = positive != contents.MASKED
+    """AUC and its change from the reference, with the interval of that, on images of known class that both answer."""
+    answered = [a.reason is None and b.reason is None for a, b in zip(answers, reference, strict=True)]
+    known = (positive != contents.MASKED) & np.array(answered)
     if len(set(positive[known])) < 2:
         return {"auc": None, "auc_change": None, "auc_change_interval": None}
-    scores, expected = (np.array([one.probability for one in given])[known] for given in (answers, reference))
+    scores, expected = (np.array([one.probability for one in given], float)[known] for given in (answers, reference))
     auc = float(roc_auc_score(positive[known], scores))
     return {
         "auc": auc,
@@ -207,6 +221,9 @@ def _faults(form: str, row: dict[str, Any], images: int) -> Iterator[str]:
     likelihood = row.get("likelihood_difference", 0.0)
     if bound.score_difference is not None and not likelihood <= bound.score_difference:
         yield f"{form}: a likelihood differs by {likelihood:.1e}, bound {bound.score_difference:.0e}"
+    gate = row.get("ood_difference", 0.0)
+    if bound.score_difference is not None and not gate <= GATE_SCALE * bound.score_difference:
+        yield f"{form}: a gate score differs by {gate:.1e}, bound {GATE_SCALE * bound.score_difference:.0e}"
     enough = images >= AUC_IMAGES and row["auc_change"] is not None
     if bound.auc_drop is not None and enough and not row["auc_change"] >= -bound.auc_drop:
         yield f"{form}: AUC changes by {row['auc_change']:+.3f}, bound -{bound.auc_drop}"

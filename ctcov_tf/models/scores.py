@@ -7,9 +7,12 @@ import tensorflow as tf
 
 from ctcov_tf import errors
 from ctcov_tf.model_info import Labels, PartInfo
+from ctcov_tf.models import input_gate
+from ctcov_tf.models.feature_maps import PARTS
+from ctcov_tf.models.input_gate import InputGate
 
-PARTS = ("part1", "part2")
-"""Layers of a fusion whose outputs are likelihoods; a part's other layers bear its name and `_` before their own."""
+TEMPERATURE = "temperature"
+"""Layer that divides the logits of a calibrated network."""
 
 LIKELIHOODS_SCOPE = "likelihoods"
 """Name scope of the operators behind the frozen parts."""
@@ -26,6 +29,22 @@ def probabilities(logits: tf.Tensor, labels: Labels) -> tf.Tensor:
       (batch, outputs) float in [0, 1].
     """
     return tf.nn.softmax(logits) if labels.exclusive else tf.sigmoid(logits)
+
+
+def calibrated(model: keras.Model, temperature: float) -> keras.Model:
+    """The network with its logits divided by a temperature.
+
+    Args:
+      model: functional model of one flat graph, from images to logits.
+      temperature: above 0.
+
+    Returns:
+      A network over the same layers, one more behind them; `model` itself where the temperature is 1.
+    """
+    if temperature == 1:
+        return model
+    divide = keras.layers.Rescaling(1 / temperature, dtype="float32", name=TEMPERATURE)
+    return keras.Model(model.input, divide(model.output), name=model.name)
 
 
 def positive_probability(probabilities: tf.Tensor, labels: Labels) -> tf.Tensor:
@@ -59,17 +78,21 @@ def explained_output(probabilities: tf.Tensor, labels: Labels) -> tf.Tensor:
 class Answers:
     """A network's probabilities, and those of the frozen parts inside it, by name."""
 
-    def __init__(self, model: keras.Model, labels: Labels, parts: Sequence[PartInfo] = ()):
+    def __init__(
+        self, model: keras.Model, labels: Labels, parts: Sequence[PartInfo] = (), gate: InputGate | None = None
+    ):
         """Finds the parts.
 
         Args:
           model: functional model of one flat graph, from pre-processed images to logits.
           labels: what the logits mean.
           parts: the frozen parts, as `check_parts` has found them.
+          gate: on this model; None answers every image.
         """
         of_parts = [model.get_layer(f"{part.name}_logits").output for part in parts]
-        self._model = keras.Model(model.input, [model.output, *of_parts])
-        self._labels, self._parts = labels, parts
+        of_gate = [gate.output] if gate else []
+        self._model = keras.Model(model.input, [model.output, *of_parts, *of_gate])
+        self._labels, self._parts, self._gate = labels, parts, gate
 
     def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers a batch.
@@ -78,16 +101,32 @@ class Answers:
           images: (batch, size, size, 3) float32, pre-processed.
 
         Returns:
-          `probabilities` (batch, outputs), and each likelihood (batch,) by its name, float32 in [0, 1].
+          `probabilities` (batch, outputs), and each likelihood (batch,) by its name, float32 in [0, 1]; with a gate
+          as `input_gate.refuse` gives them.
         """
-        logits, *of_parts = tf.nest.flatten(self._model(images, training=False))  # Keras unpacks a list of one
+        answers = self.raw(images)
+        answers["probabilities"] = probabilities(answers.pop("logits"), self._labels)
+        return input_gate.refuse(answers, answers.pop("ood_score")) if self._gate else answers
+
+    def raw(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What stands behind the answers of a batch; of every image, gate or not.
+
+        Args:
+          images: (batch, size, size, 3) float32, pre-processed.
+
+        Returns:
+          `logits` (batch, outputs), each likelihood (batch,) by its name, and with a gate `ood_score` (batch,).
+        """
+        logits, *others = tf.nest.flatten(self._model(images, training=False))  # Keras unpacks a list of one
+        of_parts, of_gate = others[: len(self._parts)], others[len(self._parts) :]
         with tf.name_scope(LIKELIHOODS_SCOPE):
             # Of another rank than what is fused: TFLite would make one tensor of both, on the fusion's 8-bit grid.
             likelihoods = [
                 probabilities(one[:, tf.newaxis], part.labels)[:, 0]
                 for part, one in zip(self._parts, of_parts, strict=True)
             ]
-        return {"probabilities": probabilities(logits, self._labels), **by_name(likelihoods, self._parts)}
+        score = {"ood_score": of_gate[0]} if of_gate else {}
+        return {"logits": logits, **by_name(likelihoods, self._parts), **score}
 
 
 def by_name(likelihoods: Sequence[tf.Tensor], parts: Sequence[PartInfo]) -> dict[str, tf.Tensor]:

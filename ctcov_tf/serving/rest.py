@@ -78,18 +78,21 @@ def read(body: bytes) -> Request:
     raise Refusal(400, "Missing 'inputs' or 'instances' key")
 
 
-def write(predictions: Sequence[Prediction], *, columns: bool) -> dict[str, Any]:
+def write(predictions: Sequence[Prediction], info: ModelInfo, *, columns: bool) -> dict[str, Any]:
     """The answer to a request.
 
     Args:
       predictions: of each image, at least one.
+      info: the model's record.
       columns: the request's form.
 
     Returns:
       `predictions`, an object an image, or `outputs`, a list an output. The outputs are those of the SavedModel's
-      `serving_default`, and `model`, its name.
+      `serving_default`, with null where that has no number, and `model`, its name; of a model with a gate `reason`,
+      with operating points `operating_points`, the decision at each in the record's order, and with prediction sets
+      `prediction_set` and `coverage`.
     """
-    rows = [_outputs(prediction) for prediction in predictions]
+    rows = [_outputs(prediction, info) for prediction in predictions]
     return {"outputs": {name: [row[name] for row in rows] for name in rows[0]}} if columns else {"predictions": rows}
 
 
@@ -100,12 +103,21 @@ def signature(info: ModelInfo) -> dict[str, Any]:
       info: the model's record.
     """
     likelihoods = [name for part in info.parts for name in part.likelihoods]
-    floats = {name: _tensor(name, "DT_FLOAT") for name in ("probability", "threshold", *likelihoods)}
-    strings = {name: _tensor(name, "DT_STRING") for name in ("label", "model")}
-    probabilities = {"probabilities": _tensor("probabilities", "DT_FLOAT", len(info.labels.outputs))}
+    outputs = {name: _tensor(name, "DT_FLOAT") for name in ("probability", "threshold", *likelihoods)}
+    outputs |= {name: _tensor(name, "DT_STRING") for name in ("label", "model")}
+    outputs["probabilities"] = _tensor("probabilities", "DT_FLOAT", len(info.labels.outputs))
+    if info.gate:
+        outputs["in_distribution"] = _tensor("in_distribution", "DT_BOOL")
+        outputs["ood_score"] = _tensor("ood_score", "DT_FLOAT")
+        outputs["reason"] = _tensor("reason", "DT_STRING")
+    if info.operating_points:
+        outputs["operating_points"] = _tensor("operating_points", "DT_STRING", len(info.operating_points))
+    if info.conformal:
+        outputs["prediction_set"] = _tensor("prediction_set", "DT_STRING", -1)
+        outputs["coverage"] = _tensor("coverage", "DT_FLOAT")
     return {
         "inputs": {INPUT: _tensor(INPUT, "DT_STRING")},
-        "outputs": floats | strings | probabilities,
+        "outputs": outputs,
         "method_name": "tensorflow/serving/predict",
     }
 
@@ -132,8 +144,8 @@ def _image(item: Any, name: str) -> bytes:
         raise Refusal(400, f"{name}: Unable to base64 decode: {error}") from error
 
 
-def _outputs(prediction: Prediction) -> dict[str, Any]:
-    return {
+def _outputs(prediction: Prediction, info: ModelInfo) -> dict[str, Any]:
+    outputs: dict[str, Any] = {
         "probability": prediction.probability,
         "label": prediction.label,
         "threshold": prediction.threshold,
@@ -141,6 +153,17 @@ def _outputs(prediction: Prediction) -> dict[str, Any]:
         **prediction.likelihoods,
         "model": prediction.model,
     }
+    if info.gate:
+        outputs["in_distribution"] = prediction.in_distribution
+        outputs["ood_score"] = prediction.ood_score
+        outputs["reason"] = prediction.reason
+    if info.operating_points:
+        outputs["operating_points"] = list(prediction.operating_points.values()) or None
+    if info.conformal:
+        classes = prediction.prediction_set
+        outputs["prediction_set"] = None if classes is None else list(classes)
+        outputs["coverage"] = prediction.coverage
+    return outputs
 
 
 def _tensor(name: str, dtype: str, *sizes: int) -> dict[str, Any]:

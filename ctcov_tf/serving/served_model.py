@@ -91,7 +91,7 @@ class ServedModel:
         self._find(name, version)
         request = rest.read(body)
         predictions = [self._model.predict(data, place) for place, data in request.images.items()]
-        return rest.write(predictions, columns=request.columns)
+        return rest.write(predictions, self._model.info, columns=request.columns)
 
     def _is(self, name: str, version: int | None) -> bool:
         return name == self.name and version in (None, self.version)

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ctcov_tf import errors, input_pipeline
+from ctcov_tf import errors, files, input_pipeline
 from ctcov_tf.datasets import contents
-from ctcov_tf.evaluation import predictions, threshold
+from ctcov_tf.evaluation import predictions
 
 
 def test_rows_are_the_images_in_order(run):
@@ -71,7 +71,7 @@ def test_a_second_call_reads_the_file(run, monkeypatch):
 def test_a_stale_file_is_computed_again(run, stale):
     fresh = predictions.predict_split(run, "test")
     path = run.predictions_file("test")
-    fresh.assign(probability=0.123).to_csv(path, index=False)
+    fresh.assign(probability=0.123, logit_covid19=-1.963).to_csv(path, index=False)
     expected = fresh["probability"]
     if stale == "other weights":
         model = run.load_model()
@@ -87,9 +87,32 @@ def test_a_stale_file_is_computed_again(run, stale):
     else:
         path.with_suffix(".json").unlink()
     again = predictions.predict_split(run, "test")["probability"]
-    assert not (again == 0.123).any()
+    assert not np.isclose(again, 0.123, atol=1e-3).any()
     if expected is not None:
         np.testing.assert_allclose(again, expected, atol=1e-6)
+
+
+def test_probabilities_follow_the_temperature_without_the_network(run, monkeypatch):
+    before = predictions.predict_split(run, "validation")
+    np.testing.assert_array_equal(before["probability"], before["uncalibrated"])
+    monkeypatch.setattr(predictions, "_predict", None)
+    content = run.read_json(run.calibration_file, "")
+    files.write_json(run.calibration_file, content | {"temperature": 2.0})
+    after = predictions.predict_split(run, "validation")
+    np.testing.assert_allclose(after["uncalibrated"], before["probability"], atol=1e-12)
+    logit = np.log(before["probability"] / (1 - before["probability"]))
+    np.testing.assert_allclose(after["probability"], 1 / (1 + np.exp(-logit / 2)), atol=1e-6)
+    np.testing.assert_array_equal(after["probability"], after["p_covid19"])
+    pd.testing.assert_frame_equal(predictions.predict_split(run, "validation"), after, check_dtype=False)
+
+
+def test_softmax_has_one_temperature_for_all_classes(tiny_parts):
+    labels = tiny_parts["part2"].labels
+    frame = pd.DataFrame({"logit_pneumonia": [2.0, -1.0], "logit_normal": [0.0, 3.0]})
+    found = predictions.with_temperature(frame, labels, 2.0)
+    expected = np.exp(frame / 2).div(np.exp(frame / 2).sum(axis=1), axis=0)
+    np.testing.assert_allclose(found[["p_pneumonia", "p_normal"]], expected, atol=1e-12)
+    np.testing.assert_allclose(found["uncalibrated"], 1 / (1 + np.exp([-2.0, 4.0])), atol=1e-12)
 
 
 def test_a_diverged_network_is_named(run):
@@ -107,12 +130,3 @@ def test_a_missing_model_is_named(run):
     run.model_file.unlink()
     with pytest.raises(errors.CtcovError, match=r"model.keras: missing.*--resume"):
         predictions.predict_split(run, "test")
-
-
-def test_calibrate_writes_the_threshold_of_validation(run):
-    run.calibration_file.unlink()
-    chosen = threshold.calibrate(run)
-    assert run.read_json(run.calibration_file, "") == chosen
-    assert chosen == threshold.choose_threshold(predictions.predict_split(run, "validation"))
-    assert not run.predictions_file("test").exists()
-    assert run.model_info().threshold == chosen["threshold"]

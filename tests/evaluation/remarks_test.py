@@ -26,6 +26,7 @@ def metrics():
         "source_alone": {},
         "threshold": {"threshold": 0.4, "threshold_rule": "Youden's J on validation"},
         "pointing_game": None,
+        "gate": {},
         "test_readings": 1,
     }
 

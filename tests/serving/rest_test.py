@@ -5,6 +5,7 @@ import pytest
 
 from ctcov_tf.predictor import Prediction
 from ctcov_tf.serving import rest
+from tests.fixed_predictor import info
 
 
 def b64(data):
@@ -67,7 +68,8 @@ def test_what_is_no_json_is_refused(body):
 def test_answers_have_the_form_of_the_request():
     first = Prediction("a", 0.25, "normal", 0.5, {"normal": 0.75, "covid19": 0.25}, {"part1_edema": 0.125}, "net")
     second = Prediction("b", 0.5, "covid19", 0.5, {"normal": 0.5, "covid19": 0.5}, {"part1_edema": 0.25}, "net")
-    (row, _) = rest.write([first, second], columns=False)["predictions"]
+    of_two_classes = info("two_class")
+    (row, _) = rest.write([first, second], of_two_classes, columns=False)["predictions"]
     assert row == {
         "probability": 0.25,
         "label": "normal",
@@ -76,7 +78,7 @@ def test_answers_have_the_form_of_the_request():
         "part1_edema": 0.125,
         "model": "net",
     }
-    columns = rest.write([first, second], columns=True)["outputs"]
+    columns = rest.write([first, second], of_two_classes, columns=True)["outputs"]
     assert columns["label"] == ["normal", "covid19"]
     assert columns["probabilities"] == [[0.75, 0.25], [0.5, 0.5]]
     assert list(columns) == list(row)
