@@ -24,6 +24,7 @@ from ctcov_tf.evaluation import (
     tables,
     threshold,
 )
+from ctcov_tf.evaluation.explanation import checks
 from ctcov_tf.evaluation.predictions import predict_split, with_targets
 from ctcov_tf.evaluation.summary import SEED, auc_difference, known, summarise
 from ctcov_tf.model_info import Labels
@@ -43,7 +44,7 @@ def evaluate(
       run: a finished run.
       splits: parts to read.
       reason: what a reading of the test part is for.
-      explain: whether to draw example cases and to play the pointing game.
+      explain: whether to draw example cases, to play the pointing game and to check the heat maps.
 
     Returns:
       What metrics.json holds.
@@ -86,6 +87,7 @@ def evaluate(
         },
         "findings": None,
         "pointing_game": None,
+        "explanation": None,
         "test_readings": _count_lines(run.test_readings_file),
         "notice": RESEARCH_USE,
     }
@@ -95,6 +97,7 @@ def evaluate(
     cases: list[dict[str, Any]] = []
     if explain and judged and len(predictions[judged]):
         metrics["pointing_game"] = pointing_game.play(run, judged, model)
+        metrics["explanation"] = checks.check(run, judged, whole[judged], cut, model)
         cases = examples.draw_cases(run, judged, whole[judged], cut, model)
     metrics["warnings"] = remarks.warnings(metrics)
     metrics["remarks"] = remarks.remarks(metrics)
