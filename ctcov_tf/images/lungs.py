@@ -66,7 +66,7 @@ def _regions(dark: npt.NDArray) -> list[npt.NDArray]:
 def _share_on_border(region: npt.NDArray) -> float:
     """Share of the region's outline that lies on the border; 1 for a region in the frame alone."""
     inner = region[FRAME:-FRAME, FRAME:-FRAME]
-    outline = inner & ~cv2.erode(np.pad(inner, 1), _disc(1))[1:-1, 1:-1]
+    outline = inner - cv2.erode(np.pad(inner, 1), _disc(1))[1:-1, 1:-1]
     border = np.concatenate([inner[0], inner[-1], inner[1:-1, 0], inner[1:-1, -1]])
     return float(border.sum() / outline.sum()) if outline.any() else 1.0
 

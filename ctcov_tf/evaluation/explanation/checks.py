@@ -45,7 +45,7 @@ def check(
     cam = GradCam(model, run.labels)
     explain = _in_batches(tf.function(lambda images: cam(images)[1], reduce_retracing=True))
     heatmaps = explain(chosen.seen)
-    bears_evidence = heatmaps.any(axis=(1, 2))
+    bears_evidence: npt.NDArray = np.any(heatmaps, axis=(1, 2))
     found: dict[str, Any] = {
         "split": split,
         "rule": rule,
