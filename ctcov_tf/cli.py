@@ -89,6 +89,23 @@ def explain(run: pathlib.Path, images: Sequence[pathlib.Path], out: pathlib.Path
     return 0
 
 
+def card(run: pathlib.Path, out: pathlib.Path | None, verification: pathlib.Path | None, json: bool) -> int:
+    """Model card and data card of a run, with CLAIM and PROBAST sheets, from the run directory alone."""
+    from ctcov_tf import run_directory
+    from ctcov_tf.card import write as card_lib
+
+    loaded = run_directory.load(run)
+    facts, written = card_lib.write(loaded, out or loaded.path / "card", verification)
+    if json:
+        import json as json_lib
+
+        print(json_lib.dumps(facts, indent=2))
+    else:
+        print("\n".join(map(str, written)))
+        print(RESEARCH_USE)
+    return 0
+
+
 def predict(model: pathlib.Path, images: Sequence[pathlib.Path], json: bool, heatmap: pathlib.Path | None) -> int:
     """Probability and decision for image files."""
     _leave_processors_to_the_model()
@@ -249,6 +266,17 @@ def parser() -> Parser:
     argument("run", **run)
     argument("images", **images)
     argument("--out", **folder, default=pathlib.Path("heatmaps"), help=f"folder for the overlays {default}")
+
+    argument = add("card", card)
+    argument("run", **run)
+    argument("--out", **folder, help="folder for the cards (default: card/ in the run directory)")
+    argument(
+        "--verification",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="record of the exports (-verify.json), which export.py wrote beside them",
+    )
+    argument("--json", action="store_true", help="print what card.json holds, in place of the files' names")
 
     argument = add("predict", predict)
     argument("model", **model)

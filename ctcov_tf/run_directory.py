@@ -9,7 +9,7 @@ likelihoods/       <split>.csv: what the frozen parts say of every image; Deep-C
 predictions/       <split>.csv: probability of every image
 metrics.json       metrics with intervals, by split
 test_readings.jsonl  when a test part was read, and what for
-figures/  report.html  logs/ (TensorBoard)  checkpoints/
+figures/  report.html  card/  logs/ (TensorBoard)  checkpoints/
 """
 
 import dataclasses

@@ -5,7 +5,7 @@ import pytest
 
 from ctcov_tf import RESEARCH_USE, cli
 
-COMMANDS = ("evaluate", "calibrate", "gate", "explain", "predict", "serve", "ablate", "import-torchxrayvision")
+COMMANDS = ("evaluate", "calibrate", "gate", "explain", "card", "predict", "serve", "ablate", "import-torchxrayvision")
 
 
 def ctcov(run_command, *arguments):
@@ -77,6 +77,7 @@ def test_names_follow_a_flag_until_the_next():
         (("explain", "nowhere", "a.png"), "error: nowhere: no such run directory"),
         (("calibrate", "nowhere"), "error: nowhere: no such run directory"),
         (("gate", "nowhere", "--against", "."), "error: nowhere: no such run directory"),
+        (("card", "nowhere"), "error: nowhere: no such run directory"),
         (("predict", "nowhere", "a.png"), "error: nowhere"),
         (("serve", "nowhere", "--port", "0"), "error: nowhere: no such model"),
         (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),

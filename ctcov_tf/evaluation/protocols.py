@@ -31,6 +31,7 @@ from ctcov_tf.evaluation import (
     summary,
     tables,
 )
+from ctcov_tf.evaluation.explanation import checks
 from ctcov_tf.evaluation.predictions import predict_split, with_targets
 from ctcov_tf.evaluation.summary import SEED, auc_difference, known, summarise
 from ctcov_tf.model_info import Labels
@@ -50,7 +51,7 @@ def evaluate(
       run: a finished run.
       splits: parts to read.
       reason: what a reading of the test part is for.
-      explain: whether to draw example cases and to play the pointing game.
+      explain: whether to draw example cases, to play the pointing game and to check the heat maps.
 
     Returns:
       What metrics.json holds.
@@ -97,6 +98,7 @@ def evaluate(
         "findings": None,
         "pointing_game": None,
         "gate": _defined({split: summary.refused(frame) for split, frame in whole.items()}),
+        "explanation": None,
         "test_readings": _count_lines(run.test_readings_file),
         "notice": RESEARCH_USE,
     }
@@ -108,6 +110,7 @@ def evaluate(
     cases: list[dict[str, Any]] = []
     if explain and judged and len(predictions[judged]):
         metrics["pointing_game"] = pointing_game.play(run, judged, model)
+        metrics["explanation"] = checks.check(run, judged, whole[judged], cut, model)
         cases = examples.draw_cases(run, judged, whole[judged], cut, model)
     metrics["warnings"] = remarks.warnings(metrics)
     metrics["remarks"] = remarks.remarks(metrics)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from ctcov_tf.evaluation.explanation import remarks as explanation
+
 
 def warnings(metrics: dict[str, Any]) -> list[str]:
     """What a reader must know before any number: patients that stand in train and in a part judged.
@@ -53,6 +55,7 @@ def remarks(metrics: dict[str, Any]) -> list[str]:
         found.append(f"The threshold is {metrics['threshold']['threshold_rule']}.")
     found += _on_gate(metrics["gate"])
     found += _on_pointing(metrics["pointing_game"])
+    found += explanation.remarks(metrics.get("explanation"))
     if metrics["test_readings"] > 1:
         found.append(
             f"The test part has been read {metrics['test_readings']} times for this run: "

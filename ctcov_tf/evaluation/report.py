@@ -1,14 +1,12 @@
 """The report: one HTML page that needs no other file, no script and no network."""
 
-import base64
 import json
 import pathlib
 from typing import Any
 
-import jinja2
-
 from ctcov_tf import RESEARCH_USE, config
 from ctcov_tf.evaluation import calibration_figures, remarks, subgroups
+from ctcov_tf.pages import template as pages
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import metrics as metrics_lib
 
@@ -39,16 +37,9 @@ def render(run: RunDirectory, metrics: dict[str, Any], cases: list[dict[str, Any
     Returns:
       HTML.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda value: f"{value:.0%}"
     judged = remarks.judged_split(metrics)
-    environment.globals["figure"] = lambda name: _data_url(run.figures / name)
+    environment = pages.environment(pathlib.Path(__file__).parent)
+    environment.globals["figure"] = lambda name: pages.data_url((run.figures / name).read_bytes())
     return environment.get_template("report.html").render(
         run=run,
         metrics=metrics,
@@ -106,7 +97,3 @@ def predictive_value(point: dict[str, Any], kind: str, prevalence: float) -> dic
     values = point["predictive_values"]
     place = values["prevalences"].index(prevalence)
     return {name: series[place] for name, series in values[kind].items()}
-
-
-def _data_url(path: pathlib.Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -1,8 +1,10 @@
 """All numbers of one classifier on some images: counts, metrics with intervals, confusion."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from ctcov_tf.model_info import Labels
@@ -87,3 +89,22 @@ def with_interval(value: float | None, interval: bootstrap.Interval | None) -> d
     """A metric as it stands in metrics.json: `value`, `low` and `high`."""
     low, high = interval or (None, None)
     return {"value": value, "low": low, "high": high}
+
+
+def mean(values: npt.NDArray, groups: Sequence[str]) -> dict[str, float | None]:
+    """A mean over images, with its interval over groups.
+
+    Args:
+      values: (n,), one an image.
+      groups: each image's group.
+
+    Returns:
+      `value`, `low` and `high`; all None where there is no image, the last two where there is one group only.
+    """
+    if not len(values):
+        return with_interval(None, None)
+    interval = None
+    if len(set(groups)) > 1:
+        weights = bootstrap.replicate_weights(groups, seed=SEED)
+        interval = bootstrap.percentile_interval(weights @ values / weights.sum(axis=1))
+    return with_interval(float(np.mean(values)), interval)
