@@ -1,14 +1,12 @@
 """The report: one HTML page that needs no other file, no script and no network."""
 
-import base64
 import json
 import pathlib
 from typing import Any
 
-import jinja2
-
 from ctcov_tf import RESEARCH_USE, config
 from ctcov_tf.evaluation import remarks
+from ctcov_tf.pages import template as pages
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import metrics as metrics_lib
 
@@ -36,15 +34,8 @@ def render(run: RunDirectory, metrics: dict[str, Any], cases: list[dict[str, Any
     Returns:
       HTML.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["percent"] = lambda value: f"{value:.0%}"
-    environment.globals["figure"] = lambda name: _data_url(run.figures / name)
+    environment = pages.environment(pathlib.Path(__file__).parent)
+    environment.globals["figure"] = lambda name: pages.data_url((run.figures / name).read_bytes())
     return environment.get_template("report.html").render(
         run=run,
         metrics=metrics,
@@ -81,7 +72,3 @@ def columns(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     if judged in metrics["metadata_only"]:
         found[f"{METADATA_ONLY}, {judged}"] = metrics["metadata_only"][judged]
     return found
-
-
-def _data_url(path: pathlib.Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
