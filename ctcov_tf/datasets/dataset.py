@@ -1,5 +1,6 @@
 """A built TFDS dataset in the terms of this project: classes, findings, groups, splits."""
 
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ class Dataset:
       findings: names of the findings that the dataset records; empty where it records none.
       splits: names of its parts.
       shares_groups: why its splits may share patients; None where they may not.
+      folder: where its records are.
     """
 
     def __init__(self, builder: tfds.core.DatasetBuilder):
@@ -34,6 +36,7 @@ class Dataset:
         info = builder.info
         declared = info.metadata or {}
         self._builder = builder
+        self.folder = pathlib.Path(builder.data_path)
         self.name = (
             f"{info.name}/{info.config_name}:{info.version}" if info.config_name else f"{info.name}:{info.version}"
         )
