@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from ctcov_tf import RESEARCH_USE, cli
+from ctcov_tf.audit.verdict import Limits
 
 
 def ctcov(run_command, *arguments):
@@ -13,7 +14,7 @@ def ctcov(run_command, *arguments):
 def test_help_names_every_command_and_the_notice(run_command):
     answer = ctcov(run_command, "--help")
     assert answer.returncode == 0
-    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "serve", "ablate", "audit", "import-torchxrayvision"):
         assert command in answer.stdout
     assert RESEARCH_USE in answer.stdout
 
@@ -31,7 +32,7 @@ def imported(run_command, *arguments):
 
 
 def test_help_imports_nothing_but_the_standard_library(run_command):
-    for arguments in (), ("predict",), ("serve",):
+    for arguments in (), ("predict",), ("serve",), ("audit",):
         assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
 
 
@@ -55,7 +56,7 @@ def test_numpy_starts_no_threads_beside_the_models(run_command, mean_grey_file, 
 
 
 def test_every_command_explains_itself(run_command):
-    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "serve", "ablate", "audit", "import-torchxrayvision"):
         answer = ctcov(run_command, command, "--help")
         assert answer.returncode == 0, answer.stderr
         assert f"usage: ctcov {command}" in answer.stdout
@@ -76,6 +77,7 @@ def test_names_follow_a_flag_until_the_next():
         (("predict", "nowhere", "a.png"), "error: nowhere"),
         (("serve", "nowhere", "--port", "0"), "error: nowhere: no such model"),
         (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),
+        (("audit", "./nowhere"), "error: nowhere: no such folder"),
         (("import-torchxrayvision", "nowhere.pt", "--run-dir", "run"), "error: nowhere.pt: no such file"),
         (("ablate", "small_cnn", "--out", "out"), "error: small_cnn: is no fusion"),
     ],
@@ -95,6 +97,7 @@ def test_missing_model_is_one_line(run_command, arguments, line):
         (("predict", "model.tflite"), "error: ctcov predict: the following arguments are required: IMAGE: see "),
         (("evaluate", "run", "--splits", "some"), "error: ctcov evaluate: argument --splits: invalid choice: 'some'"),
         (("serve", "model.tflite", "--port", "70000"), "error: ctcov serve: argument --port: '70000' is no port"),
+        (("audit", "folder", "--max-auc", "high"), "error: ctcov audit: argument --max-auc: invalid float value"),
         (("ablate", "small_cnn"), "error: ctcov ablate: the following arguments are required: --out: see "),
     ],
 )
@@ -106,6 +109,14 @@ def test_a_wrong_command_line_is_one_line_with_the_way_to_help(arguments, line, 
     assert printed.startswith(line)
     assert printed.endswith("--help\n")
     assert printed.count("\n") == 1
+
+
+def test_limits_of_an_audit_are_those_of_its_module():
+    given = vars(cli.parser().parse_args(["audit", "folder", "--max-auc", "0.7", "--no-pictures"]))
+    limits = {name: given[name] for name in vars(Limits())}
+    assert limits == vars(Limits(max_auc=0.7))
+    assert given["pictures"] is False
+    assert given["json"] is False
 
 
 def test_a_missing_extra_is_one_line(run_command):
