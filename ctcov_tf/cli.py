@@ -16,6 +16,19 @@ from ctcov_tf.config import FINDINGS
 SPLITS = ("train", "validation", "test")
 ARMS = ("none", "part1", "part2", "both")
 COVERAGE = 0.9  # of prediction sets
+AUDIT_LIMITS = (
+    (
+        "--max-auc",
+        float,
+        0.65,
+        "limit of the AUC from the file, the source, the border and the image without its centre: a finding if the "
+        "lower end of the 95 %% interval is above it",
+    ),
+    ("--max-thumbnail-auc", float, 0.9, "the same for the 16 x 16 thumbnail, which may show coarse disease"),
+    ("--max-conflicts", int, 0, "pictures in two classes that are let pass"),
+    ("--max-duplicates", int, 0, "pictures in two parts that are let pass"),
+    ("--max-shared-groups", int, 0, "groups (patients) in two parts that are let pass"),
+)
 PORT = 8501  # TensorFlow Serving's, for REST
 
 
@@ -159,6 +172,35 @@ def ablate(
     print(comparison_page.as_text(ablation.ablate(preset, config, out, parts=parts)))
     print(f"page: {out / 'ablation.md'}")
     return 0
+
+
+def audit(
+    target: str,
+    data_dir: str | None,
+    out: pathlib.Path | None,
+    json: bool,
+    pictures: bool,
+    seed: int,
+    **limits: Any,
+) -> int:
+    """Looks for what makes a dataset or folder of images unusable for judging models.
+
+    Groups (patients) in two parts; the same picture in two classes or parts, also scaled, cropped or mirrored; counts
+    other than published; and how well the classes are told apart without any disease in sight: from the file, the
+    source, the border, the image with its centre masked, a tiny thumbnail. Ends with 0 if nothing is above a limit,
+    1 if something is, 2 if TARGET cannot be read.
+    """
+    from ctcov_tf.audit import command, verdict
+
+    return command.run(
+        target,
+        data_dir=data_dir,
+        out=out,
+        as_json=json,
+        pictures=pictures,
+        limits=verdict.Limits(**limits),
+        seed=seed,
+    )
 
 
 def import_torchxrayvision(file: pathlib.Path, run_dir: pathlib.Path, findings: Sequence[str], positive: str) -> int:
@@ -309,6 +351,27 @@ def parser() -> Parser:
         help="arms, of none, part1, part2 and both; the first is the one that the others are held against "
         "(default: all four)",
     )
+
+    argument = add("audit", audit)
+    argument(
+        "target",
+        metavar="TARGET",
+        help="a folder of images, or the TFDS name of a built dataset. A folder holds a labels.csv with the columns "
+        "file and class and, where they are known, split, patient, source, age, sex, view; or <class>/...; or "
+        "<part>/<class>/...",
+    )
+    argument("--data-dir", metavar="DIR", help="where tfds build --data_dir put the dataset")
+    argument("--out", **folder, help="folder for audit.html and audit.json (default: no file is written)")
+    argument("--json", action="store_true", help="print the record as JSON instead of the summary")
+    argument(
+        "--no-pictures",
+        dest="pictures",
+        action="store_false",
+        help="leave the images out of audit.html, to publish it where the images may not be",
+    )
+    argument("--seed", type=int, default=0, metavar="N", help=f"seed of folds, classifiers and bootstrap {default}")
+    for flag, kind, value, what in AUDIT_LIMITS:
+        argument(flag, type=kind, default=value, metavar="X" if kind is float else "N", help=f"{what} {default}")
 
     argument = add("import-torchxrayvision", import_torchxrayvision)
     argument("file", type=pathlib.Path, metavar="FILE", help="state dict of a TorchXRayVision DenseNet, by PyTorch")

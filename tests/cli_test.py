@@ -4,8 +4,20 @@ import sys
 import pytest
 
 from ctcov_tf import RESEARCH_USE, cli
+from ctcov_tf.audit.verdict import Limits
 
-COMMANDS = ("evaluate", "calibrate", "gate", "explain", "card", "predict", "serve", "ablate", "import-torchxrayvision")
+COMMANDS = (
+    "audit",
+    "evaluate",
+    "calibrate",
+    "gate",
+    "explain",
+    "card",
+    "predict",
+    "serve",
+    "ablate",
+    "import-torchxrayvision",
+)
 
 
 def ctcov(run_command, *arguments):
@@ -33,7 +45,7 @@ def imported(run_command, *arguments):
 
 
 def test_help_imports_nothing_but_the_standard_library(run_command):
-    for arguments in (), ("predict",), ("serve",), ("calibrate",):
+    for arguments in (), ("predict",), ("serve",), ("calibrate",), ("audit",):
         assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
 
 
@@ -81,6 +93,7 @@ def test_names_follow_a_flag_until_the_next():
         (("predict", "nowhere", "a.png"), "error: nowhere"),
         (("serve", "nowhere", "--port", "0"), "error: nowhere: no such model"),
         (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),
+        (("audit", "./nowhere"), "error: nowhere: no such folder"),
         (("import-torchxrayvision", "nowhere.pt", "--run-dir", "run"), "error: nowhere.pt: no such file"),
         (("ablate", "small_cnn", "--out", "out"), "error: small_cnn: is no fusion"),
     ],
@@ -109,6 +122,7 @@ def test_missing_model_is_one_line(run_command, arguments, line):
             "error: ctcov calibrate: argument --false-negative-cost: 0",
         ),
         (("serve", "model.tflite", "--port", "70000"), "error: ctcov serve: argument --port: '70000' is no port"),
+        (("audit", "folder", "--max-auc", "high"), "error: ctcov audit: argument --max-auc: invalid float value"),
         (("ablate", "small_cnn"), "error: ctcov ablate: the following arguments are required: --out: see "),
     ],
 )
@@ -120,6 +134,14 @@ def test_a_wrong_command_line_is_one_line_with_the_way_to_help(arguments, line, 
     assert printed.startswith(line)
     assert printed.endswith("--help\n")
     assert printed.count("\n") == 1
+
+
+def test_limits_of_an_audit_are_those_of_its_module():
+    given = vars(cli.parser().parse_args(["audit", "folder", "--max-auc", "0.7", "--no-pictures"]))
+    limits = {name: given[name] for name in vars(Limits())}
+    assert limits == vars(Limits(max_auc=0.7))
+    assert given["pictures"] is False
+    assert given["json"] is False
 
 
 def test_a_missing_extra_is_one_line(run_command):

@@ -1,5 +1,6 @@
 """A built TFDS dataset in the terms of this project: classes, findings, groups, splits."""
 
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ class Dataset:
       splits: names of its parts.
       shares_groups: why its splits may share patients; None where they may not.
       modality: what its images are, such as `chest CT`; None where its builder does not say.
+      folder: where its records are.
     """
 
     def __init__(self, builder: tfds.core.DatasetBuilder):
@@ -35,6 +37,7 @@ class Dataset:
         info = builder.info
         declared = info.metadata or {}
         self._builder = builder
+        self.folder = pathlib.Path(builder.data_path)
         self.name = (
             f"{info.name}/{info.config_name}:{info.version}" if info.config_name else f"{info.name}:{info.version}"
         )

@@ -26,11 +26,21 @@ def fit(train: pd.DataFrame, seed: int = 0) -> pipeline.Pipeline | None:
     """
     if train["target"].nunique() < 2:
         return None
-    encode = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    encoded = compose.ColumnTransformer([("categories", encode, CATEGORIES), ("numbers", "passthrough", NUMBERS)])
-    boosting = ensemble.HistGradientBoostingClassifier(random_state=seed)
     with threadpoolctl.threadpool_limits(1):  # a few hundred rows: threads would only wait for each other
-        return pipeline.make_pipeline(encoded, boosting).fit(train[COLUMNS], train["target"])
+        return boosting(CATEGORIES, NUMBERS, seed).fit(train[COLUMNS], train["target"])
+
+
+def boosting(categories: list[str], numbers: list[str], seed: int = 0) -> pipeline.Pipeline:
+    """Gradient boosting on columns of a table, not yet fitted.
+
+    Args:
+      categories: columns of text; what was not there in training counts as one more.
+      numbers: columns of numbers; NaN is allowed.
+      seed: of the boosting.
+    """
+    encode = preprocessing.OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    encoded = compose.ColumnTransformer([("categories", encode, categories), ("numbers", "passthrough", numbers)])
+    return pipeline.make_pipeline(encoded, ensemble.HistGradientBoostingClassifier(random_state=seed))
 
 
 def predict(classifier: pipeline.Pipeline, images: pd.DataFrame) -> np.ndarray:
