@@ -28,12 +28,13 @@ def data(phantom_data_dir):
 
 @pytest.fixture(scope="module")
 def image_file(phantom_data_dir, workplace):
+    """A training image, which the input gate of so small a run lets pass."""
     from ctcov_tf import config
     from ctcov_tf.datasets import contents
 
     example = next(
         contents.examples(
-            config.DataConfig(dataset="phantom/tiny", data_dir=str(phantom_data_dir)), "test"
+            config.DataConfig(dataset="phantom/tiny", data_dir=str(phantom_data_dir)), "train"
         ).as_numpy_iterator()
     )
     path = workplace / "slice.png"

@@ -38,11 +38,12 @@ def fusion(run, tmp_path_factory, data, parts):
 
 @pytest.fixture(scope="module")
 def image_file(phantom_data_dir, tmp_path_factory):
+    """A training image, which the input gate of so small a run lets pass."""
     from ctcov_tf.datasets import contents
 
     settings = config.DataConfig(dataset="phantom/cxr_tiny", data_dir=str(phantom_data_dir))
     path = tmp_path_factory.mktemp("image") / "film.png"
-    path.write_bytes(next(contents.examples(settings, "test").as_numpy_iterator())["image"])
+    path.write_bytes(next(contents.examples(settings, "train").as_numpy_iterator())["image"])
     return path
 
 
