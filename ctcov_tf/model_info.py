@@ -8,6 +8,9 @@ from typing import Any
 from ctcov_tf import RESEARCH_USE, errors
 from ctcov_tf.config import Head, PreprocessConfig
 
+OOD_LIMIT = 1.0
+"""Score of the input gate above which an image is refused."""
+
 FORMAT = 2
 READ_FORMATS = (1, 2)  # records of format 1 hold a threshold, but no temperature and what came with it
 

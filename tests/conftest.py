@@ -7,9 +7,13 @@ import pathlib
 import subprocess
 import sys
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+hypothesis.settings.register_profile("ctcov", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("ctcov")
 
 PROJECT = pathlib.Path(__file__).parent.parent
 

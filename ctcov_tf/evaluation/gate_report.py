@@ -23,14 +23,14 @@ from ctcov_tf.evaluation import figures, gate_features, tables
 from ctcov_tf.evaluation.predictions import SILENT_SECONDS
 from ctcov_tf.evaluation.summary import SEED, with_interval
 from ctcov_tf.images import decode
-from ctcov_tf.models.input_gate import LIMIT
+from ctcov_tf.model_info import OOD_LIMIT
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 NOISE_IMAGES = 50
-_ABOVE = float(np.nextafter(np.float32(LIMIT), np.float32(2)))  # at and above which an image is refused
+_ABOVE = float(np.nextafter(np.float32(OOD_LIMIT), np.float32(2)))  # at and above which an image is refused
 
 _CHANGES: dict[str, Callable[[npt.NDArray], npt.NDArray]] = {
     "turned by 90 degrees": lambda image: np.rot90(image),
@@ -130,11 +130,13 @@ def histograms(scores: dict[str, npt.NDArray], known: str) -> Figure:
             colour = figures.COLOURS["metadata only" if name else "test"]
             axes.hist(np.clip(values, edges[0], edges[-1]), bins=edges, color=colour)
             axes.set_ylim(top=1.5 * axes.get_ylim()[1])  # room for the title
-            axes.axvline(LIMIT, color=figures.INK, linewidth=1)
+            axes.axvline(OOD_LIMIT, color=figures.INK, linewidth=1)
             axes.set(xscale="log", yticks=[])
             axes.grid(visible=False)
             axes.spines["left"].set_visible(False)
-            title = f"{pathlib.PurePath(name).name or known}: {np.mean(values > LIMIT):.0%} of {len(values)} refused"
+            title = (
+                f"{pathlib.PurePath(name).name or known}: {np.mean(values > OOD_LIMIT):.0%} of {len(values)} refused"
+            )
             axes.text(1.0, 0.95, title, transform=axes.transAxes, ha="right", va="top", fontsize=8)
         strips[-1].set_xlabel("score of the input gate (log scale); above the line at 1 an image is refused")
         strips[-1].xaxis.set_major_formatter("{x:g}")

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ctcov_tf.model_info import Labels
-from ctcov_tf.models.input_gate import LIMIT
+from ctcov_tf.model_info import OOD_LIMIT, Labels
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
 
@@ -64,7 +63,7 @@ def refused(predictions: pd.DataFrame) -> dict[str, int] | None:
     """
     if "ood_score" not in predictions:
         return None
-    return {"images": len(predictions), "refused": int(np.sum(predictions["ood_score"] > LIMIT))}
+    return {"images": len(predictions), "refused": int(np.sum(predictions["ood_score"] > OOD_LIMIT))}
 
 
 def auc_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, float | None]:

@@ -18,12 +18,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ctcov_tf import errors, files
+from ctcov_tf.model_info import OOD_LIMIT
 from ctcov_tf.models import feature_maps
 
 SCOPE = "gate"
 """Name of the layer and of the scope whose operators stay in float in every export."""
 
-LIMIT = 1.0
 LAYOUT_CELLS = 16  # along a side, at least
 
 
@@ -147,7 +147,7 @@ def refuse(answers: Mapping[str, tf.Tensor], score: tf.Tensor) -> dict[str, tf.T
       `in_distribution` bool (batch,) and `ood_score` float32 (batch,).
     """
     with tf.name_scope(SCOPE):
-        passes = score <= LIMIT  # a score that is no number does not pass
+        passes = score <= OOD_LIMIT  # a score that is no number does not pass
         kept = {name: _where(passes, name, values) for name, values in answers.items()}
         return kept | {"in_distribution": tf.identity(passes), "ood_score": tf.identity(score)}
 

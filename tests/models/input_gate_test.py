@@ -8,6 +8,7 @@ import tensorflow as tf
 from ctcov_tf import errors
 from ctcov_tf.calibration import gate as gate_lib
 from ctcov_tf.config import DeepCTNetConfig, SmallCNNConfig
+from ctcov_tf.model_info import OOD_LIMIT
 from ctcov_tf.models import input_gate, registry
 from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.models.input_gate import Gate, InputGate, Measure
@@ -102,7 +103,7 @@ def test_a_refused_image_has_no_number():
 
 def test_exactly_the_limit_passes():
     measure = Measure(np.zeros(1, np.float32), np.ones((1, 1), np.float32))
-    assert gate_lib.distances(measure, [[1.0]])[0] == input_gate.LIMIT
+    assert gate_lib.distances(measure, [[1.0]])[0] == OOD_LIMIT
     assert input_gate.refuse({}, tf.constant([1.0, np.nextafter(np.float32(1), np.float32(2))]))[
         "in_distribution"
     ].numpy().tolist() == [True, False]
