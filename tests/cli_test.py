@@ -13,7 +13,7 @@ def ctcov(run_command, *arguments):
 def test_help_names_every_command_and_the_notice(run_command):
     answer = ctcov(run_command, "--help")
     assert answer.returncode == 0
-    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "serve", "ask", "ablate", "import-torchxrayvision"):
         assert command in answer.stdout
     assert RESEARCH_USE in answer.stdout
 
@@ -31,7 +31,7 @@ def imported(run_command, *arguments):
 
 
 def test_help_imports_nothing_but_the_standard_library(run_command):
-    for arguments in (), ("predict",), ("serve",):
+    for arguments in (), ("predict",), ("serve",), ("ask",):
         assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
 
 
@@ -55,7 +55,7 @@ def test_numpy_starts_no_threads_beside_the_models(run_command, mean_grey_file, 
 
 
 def test_every_command_explains_itself(run_command):
-    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "serve", "ask", "ablate", "import-torchxrayvision"):
         answer = ctcov(run_command, command, "--help")
         assert answer.returncode == 0, answer.stderr
         assert f"usage: ctcov {command}" in answer.stdout
