@@ -1,7 +1,7 @@
 """Exports a run: `python export.py RUN --out DIR` writes a SavedModel and TFLite files, and verifies them."""
 
 import pathlib
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import tyro
 
@@ -21,7 +21,8 @@ def export(
 ) -> None:
     """Writes OUT/<preset>/<version>/ (SavedModel) and OUT/<preset>-<version>-<form>.tflite.
 
-    saved_model_bfloat16, in OUT/<preset>-bfloat16/<version>/, is for processors with bfloat16 instructions.
+    saved_model_bfloat16, in OUT/<preset>-bfloat16/<version>/, is for processors with bfloat16 instructions. With a
+    SavedModel, OUT also gets what starts TensorFlow Serving: models.config, batching_parameters.txt, compose.yaml.
 
     Args:
         run: Run directory that train.py wrote.
@@ -35,16 +36,23 @@ def export(
 
     trained = run_directory.load(run)
     tensorflow_log.load_quietly()
-    from ctcov_tf.export import layout, saved_model, tflite
+    from ctcov_tf.export import layout, saved_model, serving_kit, tflite
     from ctcov_tf.export import verify as verify_lib
 
-    exports = {
-        form: saved_model.export_saved_model(trained, out, version, form) for form in saved_model.FORMS if form in forms
-    }
-    exports |= tflite.export_tflite(trained, out, [form for form in tflite.FORMS if form in forms], version)
+    serving_kit.read(out)
+    for form in forms:
+        layout.check_free(layout.export_path(out, trained.preset, version, form), version)
+    written = tflite.export_tflite(trained, out, [form for form in tflite.FORMS if form in forms], version)
+    served = [form for form in saved_model.FORMS if form in forms]
+    for form in served:
+        beside = written.get("float32") if form == "saved_model" else None
+        written[form] = saved_model.export_saved_model(trained, out, version, form, beside)
+    exports = {form: written[form] for form in get_args(Form) if form in written}
     if verify:
         record = layout.verification_file(out, trained.preset, version)
         print(verify_lib.table(verify_lib.verify(trained, exports, record, limit=images)))
+    if served:
+        serving_kit.write(out, [exports[form].parent.name for form in served], version)
     for form, path in exports.items():
         print(f"{form:20}  {path}")
     print(RESEARCH_USE)

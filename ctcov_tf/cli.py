@@ -142,6 +142,15 @@ def serve(model: pathlib.Path, host: str, port: int, name: str | None) -> int:
     return server.serve(model, host=host, port=port, name=name)
 
 
+def ask(address: str, images: Sequence[pathlib.Path], json: bool, signature: str, batch: int, timeout: float) -> int:
+    """Asks a served model for image files, over REST or gRPC."""
+    from ctcov_tf.serving import ask as ask_lib
+
+    if address.startswith("grpc"):
+        tensorflow_log.load_quietly()
+    return ask_lib.ask_command(address, images, as_json=json, signature=signature, batch=batch, timeout=timeout)
+
+
 def ablate(
     preset: str,
     out: pathlib.Path,
@@ -332,6 +341,21 @@ def parser() -> Parser:
     argument("--port", type=_port, default=PORT, metavar="N", help=f"port to listen at; 0 takes a free one {default}")
     argument("--name", help="name of the model in addresses (default: its own)")
 
+    argument = add("ask", ask)
+    argument(
+        "address",
+        metavar="URL",
+        help="http://HOST:8501/v1/models/NAME or grpc://HOST:8500/v1/models/NAME; "
+        "/versions/N or /labels/LABEL may follow",
+    )
+    argument("images", **images)
+    argument("--json", action="store_true", help="one JSON object a line, with all outputs, instead of the table")
+    argument("--signature", metavar="NAME", default="serving_default", help=f"signature that is asked {default}")
+    argument("--batch", type=_positive(int), default=16, metavar="N", help=f"images in a request {default}")
+    argument(
+        "--timeout", type=_positive(float), default=30.0, metavar="S", help=f"seconds to wait for the server {default}"
+    )
+
     argument = add("ablate", ablate)
     argument("preset", metavar="PRESET", help="preset that fuses frozen parts, such as deep_cxr_net")
     argument("--out", **folder, required=True, help="folder for the runs and the comparison (ablation.md, .json, .png)")
@@ -411,6 +435,21 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
+
+
+def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A parser of numbers above 0."""
+
+    def number(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = 0
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+        return value
+
+    return number
 
 
 def _port(text: str) -> int:

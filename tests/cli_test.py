@@ -15,6 +15,7 @@ COMMANDS = (
     "card",
     "predict",
     "serve",
+    "ask",
     "ablate",
     "import-torchxrayvision",
 )
@@ -45,7 +46,7 @@ def imported(run_command, *arguments):
 
 
 def test_help_imports_nothing_but_the_standard_library(run_command):
-    for arguments in (), ("predict",), ("serve",), ("calibrate",), ("audit",):
+    for arguments in (), ("predict",), ("serve",), ("calibrate",), ("audit",), ("ask",):
         assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
 
 

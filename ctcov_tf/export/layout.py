@@ -5,6 +5,15 @@ import re
 
 from ctcov_tf import errors
 
+SERVED_TFLITE = "model.tflite"
+"""In a SavedModel's version folder: the TFLite form that TensorFlow Serving can take in its place."""
+
+
+def export_path(directory: str | pathlib.Path, name: str, version: int, form: str) -> pathlib.Path:
+    """Where an export of any form stands."""
+    place = saved_model_folder if form.startswith("saved_model") else tflite_file
+    return place(directory, name, version, form)
+
 
 def saved_model_folder(directory: str | pathlib.Path, name: str, version: int, form: str) -> pathlib.Path:
     """The version folder of a SavedModel, as TensorFlow Serving expects it; each form has a model base path."""

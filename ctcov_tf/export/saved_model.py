@@ -18,7 +18,6 @@ An image that is not in distribution is refused: its probabilities and likelihoo
 gate's reason, its heat maps are 0 everywhere and its findings are empty.
 """
 
-from collections.abc import Callable
 import pathlib
 from typing import Any, Literal, get_args
 import warnings
@@ -27,9 +26,9 @@ import keras
 import tensorflow as tf
 
 from ctcov_tf import errors, files, processor
-from ctcov_tf.edge.runner import RECORD
+from ctcov_tf.edge.runner import RECORD, append_record
 from ctcov_tf.explain import ExplainedAnswers
-from ctcov_tf.export import layout
+from ctcov_tf.export import layout, served_tflite, warm_up
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.models import scores
 from ctcov_tf.models.inference_network import inference_network
@@ -43,20 +42,26 @@ FORMS: tuple[Form, ...] = get_args(Form)
 
 
 def export_saved_model(
-    run: RunDirectory, directory: str | pathlib.Path, version: int = 1, form: Form = "saved_model"
+    run: RunDirectory,
+    directory: str | pathlib.Path,
+    version: int = 1,
+    form: Form = "saved_model",
+    tflite: pathlib.Path | None = None,
 ) -> pathlib.Path:
     """Writes `<directory>/<preset>/<version>/`, the layout that TensorFlow Serving watches.
 
     `saved_model_bfloat16` stands in `<directory>/<preset>-bfloat16/<version>/`; there is a warning where this
     processor would have to emulate it, in about twice the time of float32.
 
-    The record (classes, threshold, pre-processing) stands in it as `assets.extra/model_info.json`.
+    The record (classes, threshold, pre-processing) stands in it as `assets.extra/model_info.json`, beside the warm-up
+    requests of TensorFlow Serving (`warm_up`).
 
     Args:
       run: the trained run.
       directory: base folder of exported models.
       version: number of the version folder; TensorFlow Serving serves the highest.
       form: which of the two.
+      tflite: TFLite file of the same run to put beside it as `model.tflite` (`served_tflite`); none if None.
 
     Returns:
       The version folder.
@@ -75,10 +80,17 @@ def export_saved_model(
     dtype: Literal["float32", "bfloat16"] = "bfloat16" if form == "saved_model_bfloat16" else "float32"
     model, arrays = inference_network(run.load_calibrated_model(), dtype), run.load_gate()
     gate = InputGate(model, arrays) if arrays else None
+    signatures = _signatures(model, info, gate)
+    inputs = {name: function.input_signature[0] for name, function in signatures.items()}
     with files.atomic_path(folder) as written:
-        save_graph(weights_only(model, gate), written, _signatures(model, info, gate))
-        (written / "assets.extra").mkdir()
-        (written / "assets.extra" / RECORD).write_text(info.to_json(), encoding="utf-8")
+        save_graph(weights_only(model, gate), written, signatures)
+        extra = written / "assets.extra"
+        extra.mkdir()
+        (extra / RECORD).write_text(info.to_json(), encoding="utf-8")
+        warm_up.write(extra / warm_up.FILE, folder.parent.name, inputs, info.preprocess.image_size)
+        if tflite:
+            (written / layout.SERVED_TFLITE).write_bytes(served_tflite.with_signature(tflite.read_bytes()))
+            append_record(written / layout.SERVED_TFLITE, info)
     return folder
 
 
@@ -113,7 +125,7 @@ def weights_only(model: keras.Model, gate: InputGate | None = None) -> tf.Module
     return module
 
 
-def _signatures(model: keras.Model, info: ModelInfo, gate: InputGate | None) -> dict[str, Callable]:
+def _signatures(model: keras.Model, info: ModelInfo, gate: InputGate | None) -> dict[str, Any]:
     preprocess = Preprocess.from_preprocess_config(info.preprocess)
     answers = scores.Answers(model, info.labels, info.parts, gate)
     explained_answers = ExplainedAnswers(model, info.labels, info.parts, gate)

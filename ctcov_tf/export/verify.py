@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from ctcov_tf import RESEARCH_USE, errors, files
 from ctcov_tf.datasets import contents
-from ctcov_tf.export import samples
+from ctcov_tf.export import layout, samples
 from ctcov_tf.predictor import Prediction, Predictor, SavedModelPredictor, load
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import bootstrap
@@ -232,5 +232,5 @@ def _faults(form: str, row: dict[str, Any], images: int) -> Iterator[str]:
 
 
 def _megabytes(path: pathlib.Path) -> float:
-    parts = [path] if path.is_file() else [part for part in path.rglob("*") if part.is_file()]
-    return sum(part.stat().st_size for part in parts) / 1e6
+    inside = (part for part in path.rglob("*") if part.is_file() and part.name != layout.SERVED_TFLITE)
+    return sum(part.stat().st_size for part in ([path] if path.is_file() else inside)) / 1e6

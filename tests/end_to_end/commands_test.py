@@ -107,6 +107,33 @@ def test_export_never_overwrites(run, run_directory, exports):
     assert answer.stderr.count("\n") == 1
 
 
+def test_exports_are_ready_for_tensorflow_serving(run, run_directory, exports):
+    """A second version becomes the canary; it has a warm-up file, and the first also the TFLite form beside it."""
+    from google.protobuf import text_format
+    from tensorflow_serving.config import model_server_config_pb2
+
+    def labels():
+        config = text_format.Parse((exports / "models.config").read_text(), model_server_config_pb2.ModelServerConfig())
+        (model,) = config.model_config_list.config
+        assert model.base_path == "/models/deep_ct_net_tiny"
+        return dict(model.version_labels)
+
+    assert labels() == {"stable": 1, "canary": 1}
+    assert {"compose.yaml", "batching_parameters.txt"} <= {path.name for path in exports.iterdir()}
+    again = ("export.py", run_directory, "--out", exports, "--forms", "saved_model", "--version", "2", "--no-verify")
+    answer = run(*again)
+    assert answer.returncode == 0, answer.stderr
+    assert labels() == {"stable": 1, "canary": 2}
+    model = exports / "deep_ct_net_tiny"
+    assert (model / "2" / "assets.extra" / "tf_serving_warmup_requests").is_file()
+    assert [(model / version / "model.tflite").exists() for version in ("1", "2")] == [True, False]
+    (exports / "models.config").write_text("oops {")
+    answer = run(*again[:-2], "3")
+    assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    assert "models.config" in answer.stderr
+    assert not (model / "3").exists()
+
+
 def test_ctrl_c_leaves_a_run_that_goes_on(run, workplace, data):
     path = workplace / "interrupted"
     command = [sys.executable, "train.py", "deep_ct_net_tiny", *data, *SMALL, "--epochs", "60", "--run-dir", str(path)]
