@@ -12,7 +12,7 @@ import keras
 from ctcov_tf import config as config_lib
 from ctcov_tf import configs, errors, files, run_directory
 from ctcov_tf.config import Config, DeepCXRNetConfig
-from ctcov_tf.evaluation import comparison_page, figures, protocols, threshold
+from ctcov_tf.evaluation import calibrate, comparison_page, figures, protocols
 from ctcov_tf.evaluation.comparison import compare
 from ctcov_tf.evaluation.forest import forest
 from ctcov_tf.run_directory import RunDirectory
@@ -143,7 +143,7 @@ def _finish(run: RunDirectory, clock: _Clock) -> None:
         clock.add(run.path.name, time.perf_counter() - start)
     if not finished:
         raise KeyboardInterrupt
-    threshold.calibrate(run)
+    calibrate.calibrate(run)
 
 
 def _is_evaluated(run: RunDirectory) -> bool:

@@ -5,7 +5,10 @@ import json
 from typing import Any
 
 from ctcov_tf import RESEARCH_USE, errors
+from ctcov_tf import modality as modality_lib
 from ctcov_tf.config import Head, PreprocessConfig
+from ctcov_tf.modality import Modality
+from ctcov_tf.study import StudyRule
 
 FORMAT = 1
 
@@ -113,6 +116,8 @@ class ModelInfo:
       preprocess: the steps inside the model.
       trained_on: the TFDS dataset with its version.
       parts: frozen parts inside the model, in the order of their likelihoods; none but in Deep-CXR-Net.
+      modality: what kind of image it knows; None where that is not known.
+      study: how a study is decided; None where the run has no rule for that.
     """
 
     name: str
@@ -122,6 +127,8 @@ class ModelInfo:
     preprocess: PreprocessConfig
     trained_on: str
     parts: tuple[PartInfo, ...] = ()
+    modality: Modality | None = None
+    study: StudyRule | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, with the format's version and the notice."""
@@ -153,6 +160,8 @@ class ModelInfo:
             labels = Labels.from_dict(content.pop("labels"))
             parts = tuple(map(PartInfo.from_dict, content.pop("parts", ())))
             preprocess = PreprocessConfig(**content.pop("preprocess"))
+            content["study"] = StudyRule.from_dict(content.get("study"))
+            content.setdefault("modality", modality_lib.of_dataset(content["trained_on"]))
             return cls(labels=labels, parts=parts, preprocess=preprocess, **content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise errors.CtcovError(

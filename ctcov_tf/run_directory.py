@@ -3,7 +3,7 @@
 config.json        format, preset, resolved configuration, labels, data manifest, package versions
 model.keras        the best checkpoint's network, float32, from pre-processed images to logits
 history.csv        one row an epoch
-calibration.json   the threshold, chosen on validation images
+calibration.json   the threshold and the rule for studies, chosen on validation images
 likelihoods/       <split>.csv: what the frozen parts say of every image; Deep-CXR-Net only
 predictions/       <split>.csv: probability of every image
 metrics.json       metrics with intervals, by split
@@ -18,8 +18,9 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from ctcov_tf import config as config_lib
-from ctcov_tf import errors, files
+from ctcov_tf import errors, files, modality
 from ctcov_tf.model_info import Labels, ModelInfo, PartInfo
+from ctcov_tf.study import StudyRule
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +62,7 @@ class RunDirectory:
 
     @property
     def calibration_file(self) -> pathlib.Path:
-        """Threshold and how it was chosen."""
+        """Threshold and rule for studies, and how they were chosen."""
         return self.path / "calibration.json"
 
     @property
@@ -130,6 +131,8 @@ class RunDirectory:
             preprocess=self.config.preprocess,
             trained_on=self.manifest["name"],
             parts=self.parts,
+            modality=modality.of_dataset(self.manifest["name"]),
+            study=StudyRule.from_dict(calibration.get("study")),
         )
 
     def load_model(self) -> "keras.Model":

@@ -6,27 +6,8 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sk
 
-from ctcov_tf import files
-from ctcov_tf.evaluation.predictions import predict_split
-from ctcov_tf.evaluation.summary import known
-from ctcov_tf.run_directory import RunDirectory
-
 YOUDEN = "Youden's J"
 FALLBACK = 0.5
-
-
-def calibrate(run: RunDirectory) -> dict[str, Any]:
-    """Chooses the run's threshold on its validation images and writes `calibration.json`.
-
-    Args:
-      run: a run whose `model.keras` is there.
-
-    Returns:
-      What `choose_threshold` gave.
-    """
-    chosen = choose_threshold(known(predict_split(run, "validation")))
-    files.write_json(run.calibration_file, chosen)
-    return chosen
 
 
 def choose_threshold(predictions: pd.DataFrame, split: str = "validation") -> dict[str, Any]:

@@ -87,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(run: run_directory.RunDirectory) -> int:
-    from ctcov_tf.evaluation import threshold
+    from ctcov_tf.evaluation import calibrate
     from ctcov_tf.training import train
 
     print(f"run directory {run.path}: {run.preset} on {run.manifest['name']}")
@@ -95,7 +95,7 @@ def _train(run: run_directory.RunDirectory) -> int:
     if not finished:
         print(f"\ninterrupted: kept the best epoch so far; go on with python train.py --resume {run.path}")
         return errors.EXIT_INTERRUPTED
-    chosen = threshold.calibrate(run)
+    chosen = calibrate.calibrate(run)
     print(f"threshold {chosen['threshold']:.3f} ({chosen['threshold_rule']})")
     print(f"next: ctcov evaluate {run.path}    python export.py {run.path} --out exports")
     print(RESEARCH_USE)

@@ -7,7 +7,7 @@ import pytest
 
 from ctcov_tf import errors, input_pipeline
 from ctcov_tf.datasets import contents
-from ctcov_tf.evaluation import predictions, threshold
+from ctcov_tf.evaluation import predictions
 
 
 def test_rows_are_the_images_in_order(run):
@@ -107,12 +107,3 @@ def test_a_missing_model_is_named(run):
     run.model_file.unlink()
     with pytest.raises(errors.CtcovError, match=r"model.keras: missing.*--resume"):
         predictions.predict_split(run, "test")
-
-
-def test_calibrate_writes_the_threshold_of_validation(run):
-    run.calibration_file.unlink()
-    chosen = threshold.calibrate(run)
-    assert run.read_json(run.calibration_file, "") == chosen
-    assert chosen == threshold.choose_threshold(predictions.predict_split(run, "validation"))
-    assert not run.predictions_file("test").exists()
-    assert run.model_info().threshold == chosen["threshold"]
