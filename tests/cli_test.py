@@ -13,7 +13,7 @@ def ctcov(run_command, *arguments):
 def test_help_names_every_command_and_the_notice(run_command):
     answer = ctcov(run_command, "--help")
     assert answer.returncode == 0
-    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "benchmark", "serve", "ablate", "import-torchxrayvision"):
         assert command in answer.stdout
     assert RESEARCH_USE in answer.stdout
 
@@ -55,7 +55,7 @@ def test_numpy_starts_no_threads_beside_the_models(run_command, mean_grey_file, 
 
 
 def test_every_command_explains_itself(run_command):
-    for command in ("evaluate", "explain", "predict", "serve", "ablate", "import-torchxrayvision"):
+    for command in ("evaluate", "explain", "predict", "benchmark", "serve", "ablate", "import-torchxrayvision"):
         answer = ctcov(run_command, command, "--help")
         assert answer.returncode == 0, answer.stderr
         assert f"usage: ctcov {command}" in answer.stdout
@@ -74,6 +74,7 @@ def test_names_follow_a_flag_until_the_next():
         (("evaluate", "nowhere"), "error: nowhere: no such run directory"),
         (("explain", "nowhere", "a.png"), "error: nowhere: no such run directory"),
         (("predict", "nowhere", "a.png"), "error: nowhere"),
+        (("benchmark", "nowhere"), "error: nowhere: no such file: name a .tflite file"),
         (("serve", "nowhere", "--port", "0"), "error: nowhere: no such model"),
         (("ablate", "nowhere", "--out", "out"), "error: no preset 'nowhere'"),
         (("import-torchxrayvision", "nowhere.pt", "--run-dir", "run"), "error: nowhere.pt: no such file"),
