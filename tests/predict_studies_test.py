@@ -172,6 +172,14 @@ def test_nothing_of_a_patient_is_ever_said(model, study, tmp_path, capsys, caplo
         assert [secret for secret in secrets if secret in text] == []
 
 
+def test_a_slice_is_answered_as_the_picture_of_its_window(mean_grey_file, image_files, tmp_path, capsys):
+    levels = cv2.imread(str(image_files[0]), cv2.IMREAD_GRAYSCALE)
+    (tmp_path / "slice").write_bytes(samples.ct(np.rint(levels * (1499 / 255) - 1350)))
+    assert predict.predict_command(mean_grey_file, [image_files[0], tmp_path / "slice"], as_json=True) == 0
+    picture, one, study = lines(capsys.readouterr())
+    assert one["probability"] == picture["probability"] == study["maximum"]
+
+
 def test_a_missing_extra_is_one_line(run_command, mean_grey_file, study):
     code = "import sys; sys.modules['pydicom'] = None; from ctcov_tf.cli import main; main()"
     answer = run_command("-c", code, "predict", mean_grey_file, study)

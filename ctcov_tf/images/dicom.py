@@ -29,11 +29,14 @@ from ctcov_tf.images.decode import MAX_PIXELS
 from ctcov_tf.images.dicom_files import is_dicom
 from ctcov_tf.images.window import LUNG, Window
 
-MAX_BYTES = 2 << 30
-"""Files of more bytes are refused, inflated ones too: a chest CT of 2,000 slices of 512 x 512 pixels has half of it."""
+MAX_BYTES = 1 << 30
+"""Files of more bytes are refused, inflated ones too; a chest CT of 2,000 slices of 512 x 512 pixels fits."""
 
 MAX_FRAMES = 4_000
 """Files of more frames are refused."""
+
+MAX_FILE_PIXELS = 1 << 31
+"""Files of more pixels, all frames together, are refused: a compressed file needs few bytes for many."""
 
 Source = bytes | pathlib.Path
 Vector = tuple[float, ...]
@@ -272,7 +275,7 @@ def _check_inflated_size(file: BinaryIO, name: str) -> None:
 def _header(dataset: Dataset, name: str) -> Header:
     count = int(dataset.get("NumberOfFrames") or 1)
     if count < 1:
-        raise errors.CtcovError(f"{name}: states {count} frames: fetch it again")
+        raise errors.CtcovError(f"{name}: states no frame: fetch it again")
     if count > MAX_FRAMES:
         raise _over_limit(name, "states frames", "frames", MAX_FRAMES)
     number = dataset.get("InstanceNumber")
@@ -353,10 +356,12 @@ def _check_pixels(dataset: Dataset, header: Header, name: str) -> None:
         raise errors.CtcovError(f"{name}: holds no image: name an image of the study")
     if header.height * header.width > MAX_PIXELS:
         raise _over_limit(name, "a frame is", "pixels", MAX_PIXELS)
+    if header.height * header.width * len(header.frames) > MAX_FILE_PIXELS:
+        raise _over_limit(name, "all frames together are", "pixels", MAX_FILE_PIXELS)
     if header.samples != 1 or header.photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise errors.CtcovError(f"{name}: colour image: name the grey image that it was made of")
     if header.bits not in _BITS:
-        raise errors.CtcovError(f"{name}: pixels of {header.bits} bits: convert it to 16 bits")
+        raise errors.CtcovError(f"{name}: its samples have neither 8, 16 nor 32 bits: convert it to 16 bits")
     syntax = uid.UID(header.transfer_syntax)
     if syntax.is_private or not syntax.is_transfer_syntax:
         raise errors.CtcovError(f"{name}: transfer syntax that is not known here: convert it to Explicit VR")

@@ -105,7 +105,7 @@ _File = tuple[str, dicom.Source, dicom.Header]
 
 def _series(files: Sequence[_File], known: Modality | None) -> Series:
     kept = _without_copies(files)
-    remarks = [f"{len(files) - len(kept)} copies of its images left out"] if len(kept) < len(files) else []
+    remarks = [f"copies of its images, left out: {len(files) - len(kept)}"] if len(kept) < len(files) else []
     frames = [
         (name, source, index, header.instance_number, frame)
         for name, source, header in kept

@@ -33,7 +33,9 @@ def test_input_and_output_are_those_of_the_documentation(exports, form):
     assert list(interpreter.get_signature_list()) == ["serving_default"]
     runner = interpreter.get_signature_runner()
     assert list(runner.get_input_details()) == ["image"]
-    outputs = {name: (output["dtype"], output["shape"].tolist()) for name, output in runner.get_output_details().items()}
+    outputs = {
+        name: (output["dtype"], output["shape"].tolist()) for name, output in runner.get_output_details().items()
+    }
     assert outputs == {"probability": (np.float32, [1]), "probabilities": (np.float32, [1, 1])}
 
 

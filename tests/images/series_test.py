@@ -91,7 +91,7 @@ def test_copies_are_left_out():
     files = samples.slices(3)
     (one,) = collect([*files, files[1]]).series
     assert names(one) == ["file 0", "file 1", "file 2"]
-    assert one.remarks == ("1 copies of its images left out",)
+    assert one.remarks == ("copies of its images, left out: 1",)
 
 
 def test_gaps_and_doubles_are_remarked_upon():
