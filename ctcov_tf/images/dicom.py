@@ -1,7 +1,7 @@
 """One DICOM file to the grey images that a network takes, with limits and clear refusals.
 
 Patient data stay in the file: of its header only the elements named here are read, errors quote no value of any
-element, and the identifiers of study and series are kept out of `repr`.
+element, and a header has no `repr` of its values.
 """
 
 from collections.abc import Callable, Iterator
@@ -110,9 +110,9 @@ class Frame:
     unit: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Header:
-    """What a DICOM file says of its images.
+    """What a DICOM file says of its images; its `repr` shows none of it.
 
     Attributes:
       study: StudyInstanceUID, empty where it is missing; not for outputs.
@@ -134,9 +134,9 @@ class Header:
       frames: one for each image in the file.
     """
 
-    study: str = dataclasses.field(repr=False)
-    series: str = dataclasses.field(repr=False)
-    instance: str = dataclasses.field(repr=False)
+    study: str
+    series: str
+    instance: str
     sop_class: str
     transfer_syntax: str
     modality: str
@@ -194,19 +194,16 @@ def grey_frames(source: Source, name: str, window: Window = LUNG) -> Iterator[np
         header = _header(dataset, name)
         _check_pixels(dataset, header, name)
         levels = _ct_levels(window, name) if header.modality == "CT" else _display_levels(dataset)
-        decoded = zip(header.frames, _decoded(dataset, header, name), strict=False)
-    count = 0
-    while count < len(header.frames):
+        decoded = _decoded(dataset, header, name)
+    for count, frame in enumerate(header.frames):
         with _guarded(name):
-            step = next(decoded, None)
-            if step is None:
+            values = next(decoded, None)
+            if values is None:
                 raise errors.CtcovError(
                     f"{name}: holds {count} of the {len(header.frames)} frames that it states: fetch it again"
                 )
-            frame, values = step
             grey = levels(values, frame)
         yield 255 - grey if header.photometric == "MONOCHROME1" else grey
-        count += 1
 
 
 @contextlib.contextmanager
