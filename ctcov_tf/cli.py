@@ -119,14 +119,38 @@ def card(run: pathlib.Path, out: pathlib.Path | None, verification: pathlib.Path
     return 0
 
 
-def predict(model: pathlib.Path, images: Sequence[pathlib.Path], json: bool, heatmap: pathlib.Path | None) -> int:
-    """Probability and decision for image files."""
+def predict(
+    model: pathlib.Path,
+    images: Sequence[pathlib.Path],
+    json: bool,
+    heatmap: pathlib.Path | None,
+    window: Sequence[float] | None,
+) -> int:
+    """Probability and decision for image files and DICOM studies."""
     _leave_processors_to_the_model()
     from ctcov_tf import predict as predict_lib
 
     if model.is_dir():
         tensorflow_log.load_quietly()
-    return predict_lib.predict_command(model, images, as_json=json, heatmap=heatmap)
+    return predict_lib.predict_command(
+        model, images, as_json=json, heatmap=heatmap, window=(window[0], window[1]) if window else None
+    )
+
+
+def benchmark(model: pathlib.Path, threads: int | None, rounds: int, image_size: int, json: bool) -> int:
+    """Time to start, time of an answer, memory and size of a TFLite file on this machine."""
+    _leave_processors_to_the_model()
+    import dataclasses
+    import json as json_lib
+
+    from ctcov_tf.edge import benchmark as benchmark_lib
+
+    measured = benchmark_lib.measure(model, threads, rounds, image_size)
+    if json:
+        print(json_lib.dumps(dataclasses.asdict(measured) | {"notice": RESEARCH_USE}))
+    else:
+        print(f"{benchmark_lib.as_text(measured)}\n{RESEARCH_USE}")
+    return 0
 
 
 def serve(model: pathlib.Path, host: str, port: int, name: str | None) -> int:
@@ -280,7 +304,7 @@ def parser() -> Parser:
 
     argument = add("calibrate", calibrate)
     argument("run", **run)
-    cost = {"type": _positive_number, "metavar": "X"}
+    cost = {"type": _positive(float), "metavar": "X"}
     costs = "with this, or one of the two others, there is an operating point of the lowest expected cost"
     argument("--false-negative-cost", **cost, help=f"cost of a missed case; {costs} (default: 1)")
     argument("--false-positive-cost", **cost, help="cost of a false alarm, in the same unit (default: 1)")
@@ -331,9 +355,23 @@ def parser() -> Parser:
 
     argument = add("predict", predict)
     argument("model", **model)
-    argument("images", **images)
+    argument("images", **images | {"help": "image files (PNG, JPEG, BMP), DICOM files and folders of them"})
     argument("--json", action="store_true", help="one JSON object a line instead of the table")
     argument("--heatmap", **folder, help="folder for heat maps laid over the images")
+    argument(
+        "--window",
+        nargs=2,
+        type=float,
+        metavar=("CENTER", "WIDTH"),
+        help="window that CT goes through, Hounsfield units (default: -600 1500, that of the lung)",
+    )
+
+    argument = add("benchmark", benchmark)
+    argument("model", **model | {"help": ".tflite file that export.py wrote"})
+    argument("--threads", type=_positive(int), metavar="N", help="threads of LiteRT (default: one for each processor)")
+    argument("--rounds", type=_positive(int), default=50, metavar="N", help=f"answers to time {default}")
+    argument("--image-size", type=_positive(int), default=512, metavar="N", help=f"side of the image, pixels {default}")
+    argument("--json", action="store_true", help="one JSON object instead of text")
 
     argument = add("serve", serve)
     argument("model", **model)
@@ -414,13 +452,6 @@ def parser() -> Parser:
         help=f"the finding that binary metrics call positive {default}",
     )
     return whole
-
-
-def _positive_number(text: str) -> float:
-    number = _number(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
-    return number
 
 
 def _share(text: str) -> float:

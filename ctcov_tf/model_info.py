@@ -6,7 +6,10 @@ import json
 from typing import Any
 
 from ctcov_tf import RESEARCH_USE, errors
+from ctcov_tf import modality as modality_lib
 from ctcov_tf.config import Head, PreprocessConfig
+from ctcov_tf.modality import Modality
+from ctcov_tf.study import StudyRule
 
 OOD_LIMIT = 1.0
 """Score of the input gate above which an image is refused."""
@@ -211,6 +214,8 @@ class ModelInfo:
       operating_points: thresholds by several rules, `threshold` among them; none in records of format 1.
       conformal: what makes prediction sets; None in records of format 1 and where no image was there to fit it.
       gate: what the gate inside the model was fitted to; None where it has none.
+      modality: what kind of image it knows; None where that is not known.
+      study: how a study is decided; None where the run has no rule for that.
     """
 
     name: str
@@ -224,6 +229,8 @@ class ModelInfo:
     operating_points: tuple[OperatingPoint, ...] = ()
     conformal: Conformal | None = None
     gate: GateInfo | None = None
+    modality: Modality | None = None
+    study: StudyRule | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, with the format's version and the notice."""
@@ -256,6 +263,7 @@ class ModelInfo:
             parts = tuple(map(PartInfo.from_dict, content.pop("parts", ())))
             preprocess = PreprocessConfig(**content.pop("preprocess"))
             fitted = read_fitted(content)
+            content.setdefault("modality", modality_lib.of_dataset(content["trained_on"]))
             return cls(labels=labels, parts=parts, preprocess=preprocess, **content, **fitted)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise errors.CtcovError(
@@ -278,5 +286,6 @@ def read_fitted(content: dict[str, Any]) -> dict[str, Any]:
         "temperature": content.pop("temperature", 1.0),
         "operating_points": tuple(OperatingPoint(**point) for point in points),
         "conformal": Conformal(**conformal) if conformal else None,
+        "study": StudyRule.from_dict(content.pop("study", None)),
         "gate": GateInfo(**gate) if gate else None,
     }

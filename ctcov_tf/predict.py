@@ -1,14 +1,15 @@
-"""`ctcov predict`: image files in, a table or JSON lines out, and heat maps if asked for."""
+"""`ctcov predict`: image files and studies in, a table or JSON lines out, and heat maps if asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 import dataclasses
+import importlib
 import json
 import pathlib
 import sys
 from typing import Any
 
 from ctcov_tf import RESEARCH_USE, errors, files, predictor
-from ctcov_tf.images import decode
+from ctcov_tf.images import decode, dicom_files
 from ctcov_tf.model_info import ModelInfo
 
 
@@ -19,57 +20,82 @@ def predict_command(
     as_json: bool = False,
     heatmap: str | pathlib.Path | None = None,
     threads: int | None = None,
+    window: tuple[float, float] | None = None,
 ) -> int:
-    """Answers image files: a table on stdout, or a JSON object a line.
+    """Answers image files and studies of DICOM files: a table on stdout, or a JSON object a line.
 
     An image that cannot be read gets one line on stderr; the others are answered all the same. One that the model's
-    input gate refuses has no probability: the reason stands in its place, and no heat map is drawn.
+    input gate refuses has no probability: the reason stands in its place, and no heat map is drawn. DICOM files, and
+    folders that hold some, come after the images, series by series (`predict_studies`).
 
     Args:
       model: what `predictor.load` opens.
-      images: the image files.
+      images: the image files, DICOM files and folders of DICOM files.
       as_json: JSON lines instead of the table.
       heatmap: folder to write a PNG to for every image, with its heat map laid over it; of Deep-CXR-Net
         those of part 3 and of the frozen parts, from left to right.
       threads: threads of a TFLite file.
+      window: centre and width of the window that CT goes through, Hounsfield units; that of the lung if None.
 
     Returns:
       Exit code: 0, or 2 where an image could not be answered.
 
     Raises:
-      CtcovError: the model cannot be opened.
+      CtcovError: the model cannot be opened, or heat maps or DICOM files need a package that is not installed.
     """
     opened = predictor.load(model, threads)
-    paths = [pathlib.Path(image) for image in images]
+    named = [pathlib.Path(image) for image in images]
+    dicom, paths = dicom_files.find(named)
+    if dicom:
+        _need("pydicom", "DICOM files need it: install it with pip install 'ctcov[dicom]'")
+    if heatmap:
+        _need("cv2", "heat maps need it: pip install opencv-python-headless")
+    taken: set[str] = set()
+    answer = _answering(opened, pathlib.Path(heatmap) if heatmap else None, taken)
+    code = _predict_images(opened.info, paths, answer, as_json=as_json) if paths else 0
+    if dicom:
+        from ctcov_tf import predict_studies
+
+        found = predict_studies.predict_studies(opened.info, dicom, answer, named=named, as_json=as_json, window=window)
+        code = max(code, found)
+    if not as_json:
+        print(_foot(opened.info, drawn=bool(taken)))
+    return code
+
+
+def _answering(opened: predictor.Predictor, heatmap: pathlib.Path | None, taken: set[str]) -> predictor.Answer:
+    """What answers one image, and draws its heat map into a folder if one is given."""
+
+    def answer(data: bytes, name: str, stem: str) -> tuple[predictor.Prediction, dict[str, Any]]:
+        if not heatmap:
+            return opened.predict(data, name), {}
+        explanation = opened.explain(data, name)
+        picture = None if explanation.prediction.reason else str(_draw(explanation, stem, heatmap, taken))
+        return explanation.prediction, {"heatmap": picture, "explained": list(explanation.heatmaps)}
+
+    return answer
+
+
+def _predict_images(info: ModelInfo, paths: Sequence[pathlib.Path], answer: predictor.Answer, *, as_json: bool) -> int:
     width = max([len(str(path)) for path in paths] + [len("image")])
-    labels = opened.info.labels
+    labels = info.labels
     decision_width = max(len("decision"), len(labels.positive), len(labels.negative))
     if not as_json:
-        print(_row("image", "probability", "threshold", "decision", _set_title(opened.info), (width, decision_width)))
+        print(_row("image", "probability", "threshold", "decision", _set_title(info), (width, decision_width)))
     code = 0
-    taken: set[str] = set()
     for path in paths:
         try:
-            data = decode.read_bytes(path)
-            if heatmap:
-                explanation = opened.explain(data, str(path))
-                answer = explanation.prediction
-                picture = None if answer.reason else str(_draw(explanation, path, pathlib.Path(heatmap), taken))
-                drawn = {"heatmap": picture, "explained": list(explanation.heatmaps)}
-            else:
-                answer, drawn = opened.predict(data, str(path)), dict[str, Any]()
+            found, drawn = answer(decode.read_bytes(path), str(path), path.stem)
         except errors.CtcovError as error:
             print(f"error: {error}", file=sys.stderr)
             code = errors.EXIT_USER_ERROR
             continue
         if as_json:
-            content = {"image": answer.name, **dataclasses.asdict(answer), "notice": RESEARCH_USE}
+            content = {"image": found.name, **dataclasses.asdict(found), "notice": RESEARCH_USE}
             del content["name"]
             print(json.dumps(content | drawn), flush=True)
         else:
-            print(_answer_row(path, answer, (width, decision_width)), flush=True)
-    if not as_json:
-        print(_foot(opened.info, drawn=bool(taken)))
+            print(_answer_row(path, found, (width, decision_width)), flush=True)
     return code
 
 
@@ -88,6 +114,14 @@ def _row(image: str, probability: str, threshold: str, decision: str, classes: s
     return f"{image:{widths[0]}}  {probability:>11}  {threshold:>9}  {decision:{widths[1]}}  {classes}".rstrip()
 
 
+def _need(module: str, remedy: str) -> None:
+    """Complains in one line of a module that is not installed everywhere."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise errors.CtcovError(f"{error.name}: not installed, {remedy}") from error
+
+
 def _foot(info: ModelInfo, *, drawn: bool) -> str:
     """What stands below the table."""
     lines = [f"{info.name}, probability of {info.labels.positive}. {RESEARCH_USE}"]
@@ -101,16 +135,14 @@ def _foot(info: ModelInfo, *, drawn: bool) -> str:
     return "\n".join(lines)
 
 
-def _draw(
-    explanation: predictor.Explanation, path: pathlib.Path, folder: pathlib.Path, taken: set[str]
-) -> pathlib.Path:
+def _draw(explanation: predictor.Explanation, stem: str, folder: pathlib.Path, taken: set[str]) -> pathlib.Path:
     """Writes the image with each heat map, side by side; images of one name from several folders get a number."""
     import cv2
 
     from ctcov_tf.images import overlay
 
     picture = cv2.hconcat([overlay.overlay(explanation.image, heatmap) for heatmap in explanation.heatmaps.values()])
-    drawn = folder / f"{files.unused_name(path.stem, taken)}.png"
+    drawn = folder / f"{files.unused_name(stem, taken)}.png"
     with files.atomic_path(drawn) as beside:
         beside.write_bytes(cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes())
     return drawn

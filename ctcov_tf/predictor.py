@@ -4,7 +4,7 @@ TensorFlow is imported only where a run directory or a SavedModel is opened.
 """
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import pathlib
 from typing import Any
@@ -71,6 +71,10 @@ class Explanation:
     prediction: Prediction
     image: np.ndarray
     heatmaps: dict[str, np.ndarray]
+
+
+Answer = Callable[[bytes, str, str], tuple[Prediction, dict[str, Any]]]
+"""From an image file's bytes, its name and a stem for files to the answer, and what else is said of it."""
 
 
 class Predictor(abc.ABC):

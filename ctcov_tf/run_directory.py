@@ -19,7 +19,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from ctcov_tf import config as config_lib
-from ctcov_tf import errors, files
+from ctcov_tf import errors, files, modality
 from ctcov_tf.model_info import Labels, ModelInfo, PartInfo, read_fitted
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ class RunDirectory:
                 preprocess=self.config.preprocess,
                 trained_on=self.manifest["name"],
                 parts=self.parts,
+                modality=modality.of_dataset(self.manifest["name"]),
                 **read_fitted(calibration),
             )
         except (KeyError, TypeError) as error:

@@ -6,13 +6,32 @@ import pytest
 from ctcov_tf import RESEARCH_USE, errors
 from ctcov_tf.config import PreprocessConfig
 from ctcov_tf.model_info import Conformal, GateInfo, Labels, ModelInfo, OperatingPoint
+from ctcov_tf.study import StudyRule
 
 LABELS = Labels(("covid19", "other_pneumonia", "normal"), "covid19", "three_class")
-INFO = ModelInfo("deep_ct_net", LABELS, 0.4, "Youden on validation", PreprocessConfig(), "ctcov19/as_released:1.0.0")
+INFO = ModelInfo(
+    "deep_ct_net",
+    LABELS,
+    0.4,
+    "Youden on validation",
+    PreprocessConfig(),
+    "ctcov19/as_released:1.0.0",
+    modality="CT",
+    study=StudyRule(3, 0.45, "highest AUC", groups=20, largest_group=40),
+)
 
 
 def test_record_survives_json():
-    assert ModelInfo.from_json(INFO.to_json(), "here") == INFO
+    for info in INFO, dataclasses.replace(INFO, study=None, modality=None):
+        assert ModelInfo.from_json(info.to_json(), "here") == info
+
+
+@pytest.mark.parametrize(("trained_on", "modality"), [("ctcov19/grouped:1.0.0", "CT"), ("elsewhere:1.0.0", None)])
+def test_an_older_record_has_no_rule_and_the_modality_of_its_dataset(trained_on, modality):
+    content = INFO.to_dict() | {"trained_on": trained_on}
+    del content["study"], content["modality"]
+    older = ModelInfo.from_json(json.dumps(content), "here")
+    assert (older.study, older.modality) == (None, modality)
 
 
 FITTED = dataclasses.replace(

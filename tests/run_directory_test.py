@@ -10,6 +10,8 @@ def test_reads_what_was_written(tiny_run):
     assert loaded == tiny_run
     assert loaded.model_info().threshold == 0.5
     assert loaded.load_model().output_shape == (None, 1)
+    assert loaded.model_info().modality == "CT"
+    assert loaded.model_info().study is None, "a run calibrated before there were rules for studies"
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
     """
 
     CLASSES: ClassVar[tuple[str, ...]]
-    MODALITY: ClassVar[str]  # what the images are, as in `not a chest CT`
     URL: ClassVar[str]
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]]  # images by split (or `all`) and class, as published
     PUBLISHED_TITLE: ClassVar[str]

@@ -6,10 +6,9 @@ import json
 import pathlib
 from typing import Any
 
-from ctcov_tf import RESEARCH_USE, __version__, config, errors
+from ctcov_tf import RESEARCH_USE, __version__, config, errors, modality
 from ctcov_tf.card import dataset_facts
 from ctcov_tf.card.unknown import Unknown
-from ctcov_tf.datasets import modality
 from ctcov_tf.run_directory import RunDirectory
 
 FORMAT = 1
@@ -38,15 +37,14 @@ def collect(run: RunDirectory, verification: pathlib.Path | None = None) -> dict
     read = [run.path / "config.json", run.model_file, run.history_file, run.calibration_file, run.metrics_file]
     read += [run.test_readings_file, *([verification] if verification else [])]
     evaluation = _read(run, run.metrics_file, EVALUATE)
+    known = modality.of_dataset(run.manifest["name"])
     return {
         "format": FORMAT,
         "written_by": f"ctcov {__version__}",
         "run": {"name": run.path.resolve().name, "preset": run.preset},
         "model": {
             "kind": settings["model"]["kind"],
-            "input": modality.TITLES.get(
-                str(modality.modality(run.manifest["name"])), Unknown("the author has to say what the images are")
-            ),
+            "input": modality.VIEWS[known] if known else Unknown("the author has to say what the images are"),
             "image_size": run.config.preprocess.image_size,
             "head": run.labels.head,
             "outputs": list(run.labels.outputs),

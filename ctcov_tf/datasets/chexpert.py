@@ -60,9 +60,6 @@ class CheXpert(dataset.Dataset):
         )
         return self._table(without_image, [*_SCALARS, "findings"])
 
-    def _modality(self) -> str:
-        return "chest radiograph"
-
     def _class_names(self) -> tuple[str, ...]:
         return ("findings", "no_finding")
 

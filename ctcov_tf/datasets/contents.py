@@ -83,15 +83,6 @@ def manifest(data: DataConfig) -> dict[str, Any]:
     return {"name": dataset.name, "classes": list(dataset.class_names), "splits": splits, "sha256": digest}
 
 
-def modality(data: DataConfig) -> str | None:
-    """What the images are, such as `chest CT`; None where the dataset's builder does not say.
-
-    Raises:
-      CtcovError: the dataset is unknown or not built.
-    """
-    return _dataset(data).modality
-
-
 def metadata(data: DataConfig, split: str) -> pd.DataFrame:
     """Everything that the dataset knows of each image but its pixels.
 

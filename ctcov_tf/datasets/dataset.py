@@ -24,7 +24,6 @@ class Dataset:
       findings: names of the findings that the dataset records; empty where it records none.
       splits: names of its parts.
       shares_groups: why its splits may share patients; None where they may not.
-      modality: what its images are, such as `chest CT`; None where its builder does not say.
       folder: where its records are.
     """
 
@@ -44,7 +43,6 @@ class Dataset:
         self.class_names = self._class_names()
         self.findings = self._findings()
         self.splits = self._splits()
-        self.modality = self._modality()
         self.shares_groups = None if declared.get("groups_disjoint", True) else str(declared.get("reason"))
 
     def examples(self, split: str) -> tf.data.Dataset:
@@ -86,9 +84,6 @@ class Dataset:
 
     def _splits(self) -> tuple[str, ...]:
         return tuple(self._builder.info.splits)
-
-    def _modality(self) -> str | None:
-        return getattr(self._builder, "MODALITY", None)
 
     def _states(self) -> list[str]:
         """Names of the states of a finding, in the order of their integers."""

@@ -1,4 +1,4 @@
-"""What is fitted after training: temperature, threshold, operating points, prediction sets and input gate.
+"""What is fitted after training: temperature, threshold, operating points, prediction sets, studies and input gate.
 
 All of it comes from validation images, the gate's distances from training images; no test part is read.
 """
@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ctcov_tf import files
-from ctcov_tf.calibration import conformal, gate, operating_points, temperature
+from ctcov_tf import files, modality
+from ctcov_tf.calibration import conformal, gate, operating_points, study_rule, temperature
 from ctcov_tf.calibration.operating_points import Costs
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import gate_features, tables
@@ -41,8 +41,8 @@ def calibrate(
 
     Returns:
       What `calibration.json` holds: `threshold`, `threshold_rule`, `split` and `images`, as `choose_threshold` gives
-      them; `temperature`; `operating_points`; `conformal` and `gate`, as in `ModelInfo`, None where there are no images
-      to fit them to.
+      them; `temperature`; `operating_points`; `conformal`, `study` and `gate`, as in `ModelInfo`, None where there are
+      no images to fit them to.
 
     Raises:
       CtcovError: model or dataset is missing, or the network's outputs are not finite.
@@ -53,11 +53,13 @@ def calibrate(
     judged = known(with_temperature(predictions, run.labels, found_temperature))
     arrays, fitted_gate = _fit_gate(run, model)
     sets = _fit_sets(judged, run.labels, coverage)
+    studies = study_rule.choose_study_rule(judged, SPLIT)
     calibration = {
         **operating_points.choose_threshold(judged, SPLIT),
         "temperature": found_temperature,
         "operating_points": operating_points.choose(judged, costs, SPLIT),
         "conformal": dataclasses.asdict(sets) if sets else None,
+        "study": dataclasses.asdict(studies) if studies else None,
         "gate": None,
     }
     if arrays and fitted_gate:
@@ -95,8 +97,8 @@ def _fit_gate(run: RunDirectory, model: keras.Model) -> tuple[gate.Gate | None, 
     fitted = gate.fit(train, validation)
     if fitted is None:
         return None, None
-    modality = contents.modality(run.config.data)
-    what = f"a {modality}" if modality else "an image"
+    modality_known = modality.of_dataset(run.manifest["name"])
+    what = modality.ONE[modality_known] if modality_known else "an image"
     return fitted, GateInfo(
         reason=f"not {what} as this model knows them",
         level=gate.LEVEL,

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 
 from ctcov_tf import errors, files, predictor, run_directory
-from ctcov_tf.calibration import gate, temperature
+from ctcov_tf.calibration import gate, study_rule, temperature
 from ctcov_tf.calibration.operating_points import Costs
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import calibrate, gate_features, protocols
 from ctcov_tf.evaluation.predictions import predict_split
+from ctcov_tf.model_info import ModelInfo
 
-FIELDS = {"threshold", "threshold_rule", "split", "images", "temperature", "operating_points", "conformal", "gate"}
+CHOSEN = {"threshold", "threshold_rule", "split", "images"}
+FIELDS = CHOSEN | {"temperature", "operating_points", "conformal", "study", "gate"}
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,10 @@ def test_everything_is_written_and_comes_from_validation(calibrated):
     assert info.gate.reason == "not a chest CT as this model knows them"
     assert (info.gate.fitted_to, info.gate.validation) == (60, 24)
     assert set(info.conformal.quantiles) == {"covid19", "not covid19"}
+    rule = study_rule.choose_study_rule(predict_split(run, "validation"))
+    assert info.study == rule
+    assert dataclasses.asdict(rule) == content["study"]
+    assert ModelInfo.from_json(info.to_json(), "here") == info
     assert {name.name for name in run.path.iterdir()} >= {"calibration.json", "gate.npz"}
 
 
@@ -96,7 +102,7 @@ def test_an_evaluation_judges_all_images_and_counts_those_refused(calibrated, tm
 def test_a_run_calibrated_by_an_earlier_version_answers_as_before(light_run, image_files):
     """Its calibration.json knows a threshold only."""
     content = light_run.read_json(light_run.calibration_file, "")
-    assert set(content) == {"threshold", "threshold_rule", "split", "images"}
+    assert set(content) == CHOSEN
     info = light_run.model_info()
     assert (info.temperature, info.operating_points, info.conformal, info.gate) == (1.0, (), None, None)
     assert light_run.load_gate() is None

@@ -25,6 +25,20 @@ def test_answers_as_the_trained_network(exports, images, expected, form, toleran
     np.testing.assert_array_equal([one["probability"] for one in answers], [one["probabilities"][0] for one in answers])
 
 
+@pytest.mark.parametrize("form", tflite.FORMS)
+def test_input_and_output_are_those_of_the_documentation(exports, form):
+    interpreter = Interpreter(model_path=str(exports[form]))
+    (image,) = interpreter.get_input_details()
+    assert (image["dtype"], image["shape_signature"].tolist()) == (np.uint8, [1, -1, -1, 3])
+    assert list(interpreter.get_signature_list()) == ["serving_default"]
+    runner = interpreter.get_signature_runner()
+    assert list(runner.get_input_details()) == ["image"]
+    outputs = {
+        name: (output["dtype"], output["shape"].tolist()) for name, output in runner.get_output_details().items()
+    }
+    assert outputs == {"probability": (np.float32, [1]), "probabilities": (np.float32, [1, 1])}
+
+
 @pytest.fixture(scope="module")
 def fused(tiny_fusion_run):
     return predictor.load(tiny_fusion_run.path)

@@ -40,7 +40,6 @@ class Builder(archive_builder.ArchiveBuilder):
     the zip file of all that; get it from https://data.mendeley.com/datasets/rscbjbr9sj/2
     """
     CLASSES = tuple(CLASS_NAMES.values())
-    MODALITY = "chest radiograph"
     URL = (
         "https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/f12eaf6d-6023-432f-acc9-80c9d7393433"
         "/file_downloaded"

@@ -35,7 +35,6 @@ class Builder(archive_builder.ArchiveBuilder):
     labels.csv); get it from https://github.com/UCSD-AI4H/COVID-CT
     """
     CLASSES = tuple(CLASS_NAMES.values())
-    MODALITY = "chest CT"
     URL = f"https://codeload.github.com/UCSD-AI4H/COVID-CT/zip/{COMMIT}"
     PUBLISHED_TITLE = "the official split"
     PUBLISHED = {  # noqa: RUF012

@@ -32,7 +32,6 @@ class Builder(archive_builder.ArchiveBuilder):
     folders Covid-19/, Pneumonia/ and No_findings/
     """
     CLASSES = ("covid19", "other_pneumonia", "normal")
-    MODALITY = "chest radiograph"
     URL = f"https://codeload.github.com/ieee8023/covid-chestxray-dataset/zip/{COMMIT}"
     PUBLISHED_TITLE = "the 1520 films of ieee8023 and NIH before repetitions are dropped"
     PUBLISHED = {"all": {"covid19": 427, "other_pneumonia": 580, "normal": 513}}  # noqa: RUF012

@@ -38,7 +38,6 @@ class Builder(archive_builder.ArchiveBuilder):
     from https://github.com/m2dgithub/CT-COV19
     """
     CLASSES = tuple(CLASS_NAMES.values())
-    MODALITY = "chest CT"
     URL = f"https://codeload.github.com/m2dgithub/CT-COV19/zip/{COMMIT}"
     PUBLISHED_TITLE = "Table II of the paper"
     PUBLISHED = {  # noqa: RUF012

@@ -104,11 +104,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         ),
     ]
 
-    @property
-    def MODALITY(self) -> str:
-        """What the images imitate."""
-        return "chest CT" if self.builder_config.modality == "ct" else "chest radiograph"
-
     def _info(self) -> tfds.core.DatasetInfo:
         config = self.builder_config
         more, metadata = {}, {}

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ctcov_tf.datasets.modality import modality
+from ctcov_tf import modality
 from ctcov_tf.evaluation.summary import mean
 from ctcov_tf.images.lungs import lung_mask
 
@@ -42,7 +42,7 @@ def check(
       over the image's) and `difference` of the two, paired by image; each `value`, `low`, `high`. `left_out`, the
       reason, where no image counts or the dataset is none of CT slices.
     """
-    if modality(dataset) != "ct":
+    if modality.of_dataset(dataset) != "CT":
         return {"left_out": f"lungs are sought in CT slices only, and {dataset} is not known to hold such"}
     counted = [index for index, mask in enumerate(masks) if mask is not None]
     if not counted:

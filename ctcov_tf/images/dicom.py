@@ -1,0 +1,453 @@
+"""One DICOM file to the grey images that a network takes, with limits and clear refusals.
+
+Patient data stay in the file: of its header only the elements named here are read, errors quote no value of any
+element, and a header has no `repr` of its values.
+"""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import dataclasses
+import io
+import logging
+import pathlib
+from typing import Any, BinaryIO
+import warnings
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom import encaps, filereader, pixels, uid
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag
+
+from ctcov_tf import errors
+from ctcov_tf.images import codestream
+from ctcov_tf.images import window as window_lib
+from ctcov_tf.images.decode import MAX_PIXELS
+from ctcov_tf.images.dicom_files import is_dicom
+from ctcov_tf.images.window import LUNG, Window
+
+MAX_BYTES = 1 << 30
+"""Files of more bytes are refused, inflated ones too; a chest CT of 2,000 slices of 512 x 512 pixels fits."""
+
+MAX_FRAMES = 4_000
+"""Files of more frames are refused."""
+
+MAX_FILE_PIXELS = 1 << 31
+"""Files of more pixels, all frames together, are refused: a compressed file needs few bytes for many."""
+
+Source = bytes | pathlib.Path
+Vector = tuple[float, ...]
+
+_SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+_DESCRIPTION = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "Modality",
+    "BodyPartExamined",
+    "ViewPosition",
+    "ImageType",
+    "BurnedInAnnotation",
+    "InstanceNumber",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    *_SEQUENCES,
+)
+_DISPLAY = (
+    "ModalityLUTSequence",
+    "VOILUTSequence",
+    "VOILUTFunction",
+    "WindowCenter",
+    "WindowWidth",
+    "PixelPaddingValue",
+    "PixelData",
+)
+_BITS = (8, 16, 32)
+_HOUNSFIELD = ("HU", "US", "")  # values of RescaleType: Hounsfield units, or not said
+_JPEG = {*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes}
+_JPEG2000 = {*uid.JPEG2000TransferSyntaxes, uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL}
+_FUNCTIONS: dict[str, window_lib.Function] = {"LINEAR_EXACT": "LINEAR_EXACT", "SIGMOID": "SIGMOID"}
+_HEAD = 132  # bytes of the preamble and of the prefix behind it
+_ROOM = 4096  # bytes that the headers of a frame that does not compress may add
+_CHUNK = 1 << 20
+
+for _library in ("pydicom", "openjpeg", "libjpeg", "pylibjpeg"):  # their messages quote values of the file
+    logging.getLogger(_library).setLevel(logging.CRITICAL + 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """Where a frame lies, and what its values mean.
+
+    Attributes:
+      position: of the first pixel's centre, mm, in the patient's coordinates; None where it is not stated.
+      orientation: direction of the rows and of the columns, six cosines; None where it is not stated.
+      slope: of the line from stored values to Hounsfield units; None where it is not stated.
+      intercept: of the same line.
+      unit: what the line leads to, `HU`; empty where it is not stated.
+    """
+
+    position: Vector | None
+    orientation: Vector | None
+    slope: float | None
+    intercept: float | None
+    unit: str
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Header:
+    """What a DICOM file says of its images; its `repr` shows none of it.
+
+    Attributes:
+      study: StudyInstanceUID, empty where it is missing; not for outputs.
+      series: SeriesInstanceUID, the same.
+      instance: SOPInstanceUID, the same.
+      sop_class: UID of the kind of object.
+      transfer_syntax: UID of the encoding.
+      modality: DICOM's code, such as `CT`.
+      body_part: BodyPartExamined, upper case; empty where it is missing.
+      view: ViewPosition, upper case; empty where it is missing.
+      image_type: the values of ImageType, upper case.
+      burned_in: whether the file says that there is identifying text in its pixels.
+      instance_number: InstanceNumber; None where it is missing.
+      height: pixels; 0 where there is no image.
+      width: pixels; 0 where there is no image.
+      samples: samples a pixel.
+      photometric: PhotometricInterpretation.
+      bits: bits a sample, as stored.
+      frames: one for each image in the file.
+    """
+
+    study: str
+    series: str
+    instance: str
+    sop_class: str
+    transfer_syntax: str
+    modality: str
+    body_part: str
+    view: str
+    image_type: tuple[str, ...]
+    burned_in: bool
+    instance_number: int | None
+    height: int
+    width: int
+    samples: int
+    photometric: str
+    bits: int
+    frames: tuple[Frame, ...]
+
+
+def read_header(source: Source, name: str) -> Header:
+    """Reads what a DICOM file says of its images, and no pixel.
+
+    Args:
+      source: the file, or its content.
+      name: what to call the file in errors.
+
+    Returns:
+      The header, of one frame at least.
+
+    Raises:
+      CtcovError: the file cannot be read, is damaged, or is over `MAX_BYTES` or `MAX_FRAMES`.
+    """
+    with _reading(source, name) as file:
+        return _header(_dataset(file, name, _DESCRIPTION), name)
+
+
+def grey_frames(source: Source, name: str, window: Window = LUNG) -> Iterator[npt.NDArray]:
+    """Decodes the frames of a DICOM file to grey levels, one after the other.
+
+    Of CT the values in Hounsfield units go through the window. Of other images the values go through the display
+    pipeline that the file itself holds: modality LUT, then VOI LUT or window, or the range from the smallest to the
+    largest value where it holds none. What is stored as MONOCHROME1 is inverted.
+
+    Args:
+      source: the file, or its content.
+      name: what to call the file in errors.
+      window: of CT, in Hounsfield units; the file's own window plays no part.
+
+    Yields:
+      uint8 (height, width), one a frame, in the file's order.
+
+    Raises:
+      CtcovError: as `read_header` does; or the file holds no grey image, is compressed in a way that cannot be
+        decoded here, or holds frames of more than `decode.MAX_PIXELS` or of another size than it states.
+    """
+    with _reading(source, name) as file:
+        dataset = _dataset(file, name, (*_DESCRIPTION, *_DISPLAY))
+        header = _header(dataset, name)
+        _check_pixels(dataset, header, name)
+        levels = _ct_levels(window, name) if header.modality == "CT" else _display_levels(dataset)
+        decoded = _decoded(dataset, header, name)
+    for count, frame in enumerate(header.frames):
+        with _guarded(name):
+            values = next(decoded, None)
+            if values is None:
+                raise errors.CtcovError(
+                    f"{name}: holds {count} of the {len(header.frames)} frames that it states: fetch it again"
+                )
+            grey = levels(values, frame)
+        yield 255 - grey if header.photometric == "MONOCHROME1" else grey
+
+
+@contextlib.contextmanager
+def _reading(source: Source, name: str) -> Iterator[BinaryIO]:
+    """The file, opened; what pydicom makes of damage becomes one error."""
+    try:
+        file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    except OSError as error:
+        raise errors.CtcovError(f"{name}: {error.strerror}: name a file that can be read") from error
+    with file, _guarded(name):
+        if file.seek(0, io.SEEK_END) > MAX_BYTES:
+            raise _over_limit(name, "is", "bytes", MAX_BYTES)
+        file.seek(0)
+        yield file
+
+
+@contextlib.contextmanager
+def _guarded(name: str) -> Iterator[None]:
+    """Turns what pydicom and the decoders raise into one error, and keeps their warnings, which quote values, back.
+
+    Their exceptions are of every kind, and are not chained, since their messages quote values too.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except errors.CtcovError:
+        raise
+    except Exception as error:
+        raise errors.CtcovError(f"{name}: damaged DICOM file ({type(error).__name__}): fetch it again") from None
+
+
+def _over_limit(name: str, what: str, unit: str, limit: int) -> errors.CtcovError:
+    return errors.CtcovError(f"{name}: {what} over the limit of {limit:,} {unit}: split the file first")
+
+
+def _dataset(file: BinaryIO, name: str, keywords: tuple[str, ...]) -> Dataset:
+    """The elements of these names, and no others."""
+    if not is_dicom(file.read(_HEAD)):
+        raise errors.CtcovError(f"{name}: not a DICOM file: name one")
+    meta = filereader.read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_behind_meta)
+    syntaxes = [element.value for element in meta if element.keyword == "TransferSyntaxUID"]
+    if not syntaxes:
+        raise errors.CtcovError(f"{name}: states no transfer syntax: convert it to Explicit VR Little Endian")
+    if syntaxes[0] == uid.DeflatedExplicitVRLittleEndian:
+        _check_inflated_size(file, name)
+    file.seek(0)
+    return pydicom.dcmread(file, specific_tags=list(keywords), stop_before_pixels="PixelData" not in keywords)
+
+
+def _behind_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag.group != 2
+
+
+def _check_inflated_size(file: BinaryIO, name: str) -> None:
+    """Holds the rest of a deflated file to the limit before pydicom inflates it whole."""
+    inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    chunk = file.read(_CHUNK)
+    while chunk:
+        size += len(inflater.decompress(chunk, _CHUNK))
+        if size > MAX_BYTES:
+            raise _over_limit(name, "inflates to", "bytes", MAX_BYTES)
+        chunk = inflater.unconsumed_tail or file.read(_CHUNK)
+
+
+def _header(dataset: Dataset, name: str) -> Header:
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if count < 1:
+        raise errors.CtcovError(f"{name}: states no frame: fetch it again")
+    if count > MAX_FRAMES:
+        raise _over_limit(name, "states frames", "frames", MAX_FRAMES)
+    number = dataset.get("InstanceNumber")
+    return Header(
+        study=_text(dataset, "StudyInstanceUID"),
+        series=_text(dataset, "SeriesInstanceUID"),
+        instance=_text(dataset, "SOPInstanceUID"),
+        sop_class=str(dataset.file_meta.get("MediaStorageSOPClassUID") or "") or _text(dataset, "SOPClassUID"),
+        transfer_syntax=str(dataset.file_meta.get("TransferSyntaxUID", "")),
+        modality=_text(dataset, "Modality").upper(),
+        body_part=_text(dataset, "BodyPartExamined").upper(),
+        view=_text(dataset, "ViewPosition").upper(),
+        image_type=tuple(str(value).strip().upper() for value in _values(dataset.get("ImageType"))),
+        burned_in=_text(dataset, "BurnedInAnnotation").upper() == "YES",
+        instance_number=None if number in (None, "") else int(number),
+        height=int(dataset.get("Rows") or 0),
+        width=int(dataset.get("Columns") or 0),
+        samples=int(dataset.get("SamplesPerPixel") or 1),
+        photometric=_text(dataset, "PhotometricInterpretation"),
+        bits=int(dataset.get("BitsAllocated") or 0),
+        frames=_frames(dataset, count),
+    )
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return str(dataset.get(keyword) or "").strip()
+
+
+def _values(value: Any) -> list[Any]:
+    """The values of an element, of which pydicom makes a list only if there are several."""
+    if value is None or value == "":
+        return []
+    return list(value) if isinstance(value, MultiValue) else [value]
+
+
+def _frames(dataset: Dataset, count: int) -> tuple[Frame, ...]:
+    """What is stated once for the file, or in functional groups for all its frames or for each."""
+    shared, per_frame = (list(dataset.get(keyword) or []) for keyword in _SEQUENCES)
+    common = [dataset, *shared[:1]]
+    if not per_frame:
+        return (_frame(common),) * count
+    return tuple(_frame([*common, *per_frame[index : index + 1]]) for index in range(count))
+
+
+def _frame(places: list[Dataset]) -> Frame:
+    """The last place that states something counts."""
+
+    def stated(group: str, keyword: str) -> Any:
+        within = [item for place in places for item in (place, *(place.get(group) or []))]
+        return next((item[keyword].value for item in reversed(within) if item.get(keyword) is not None), None)
+
+    return Frame(
+        position=_vector(stated("PlanePositionSequence", "ImagePositionPatient"), 3),
+        orientation=_vector(stated("PlaneOrientationSequence", "ImageOrientationPatient"), 6),
+        slope=_number(stated("PixelValueTransformationSequence", "RescaleSlope")),
+        intercept=_number(stated("PixelValueTransformationSequence", "RescaleIntercept")),
+        unit=str(stated("PixelValueTransformationSequence", "RescaleType") or "").strip().upper(),
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value in (None, "") else float(value)
+
+
+def _numbers(value: Any) -> list[float]:
+    return [float(number) for number in _values(value)]
+
+
+def _vector(value: Any, length: int) -> Vector | None:
+    """The numbers; None where some are missing or not finite."""
+    numbers = tuple(_numbers(value))
+    return numbers if len(numbers) == length and np.isfinite(numbers).all() else None
+
+
+def _check_pixels(dataset: Dataset, header: Header, name: str) -> None:
+    """Holds the image to what can be decoded, before it is."""
+    if "PixelData" not in dataset or not header.height * header.width:
+        raise errors.CtcovError(f"{name}: holds no image: name an image of the study")
+    if header.height * header.width > MAX_PIXELS:
+        raise _over_limit(name, "a frame is", "pixels", MAX_PIXELS)
+    if header.height * header.width * len(header.frames) > MAX_FILE_PIXELS:
+        raise _over_limit(name, "all frames together are", "pixels", MAX_FILE_PIXELS)
+    if header.samples != 1 or header.photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise errors.CtcovError(f"{name}: colour image: name the grey image that it was made of")
+    if header.bits not in _BITS:
+        raise errors.CtcovError(f"{name}: its samples have neither 8, 16 nor 32 bits: convert it to 16 bits")
+    syntax = uid.UID(header.transfer_syntax)
+    if syntax.is_private or not syntax.is_transfer_syntax:
+        raise errors.CtcovError(f"{name}: transfer syntax that is not known here: convert it to Explicit VR")
+    try:
+        available = pixels.get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        raise errors.CtcovError(
+            f"{name}: {syntax.name}: cannot be decoded here: install it with pip install 'ctcov[dicom]', or convert "
+            "the file to Explicit VR"
+        )
+
+
+def _decoded(dataset: Dataset, header: Header, name: str) -> Iterator[npt.NDArray]:
+    """The stored values of each frame."""
+    encoded = dataset.PixelData
+    syntax = uid.UID(header.transfer_syntax)
+    if syntax.is_encapsulated:
+        for frame in encaps.generate_frames(encoded, number_of_frames=len(header.frames)):
+            _check_frame(frame, header, name)
+    yield from (
+        values
+        for values, _ in pixels.get_decoder(syntax).iter_array(
+            encoded,
+            rows=header.height,
+            columns=header.width,
+            number_of_frames=len(header.frames),
+            samples_per_pixel=1,
+            photometric_interpretation=header.photometric,
+            bits_allocated=header.bits,
+            bits_stored=int(dataset.get("BitsStored") or header.bits),
+            pixel_representation=int(dataset.get("PixelRepresentation") or 0),
+            pixel_keyword="PixelData",
+            pixel_vr=dataset["PixelData"].VR,
+        )
+    )
+
+
+def _check_frame(frame: bytes, header: Header, name: str) -> None:
+    """Holds a compressed frame to the size that the file states."""
+    raw = header.height * header.width * header.bits // 8
+    if len(frame) > 2 * raw + _ROOM:
+        raise errors.CtcovError(f"{name}: a compressed frame is larger than the image itself: fetch it again")
+    if header.transfer_syntax in _JPEG:
+        size = codestream.jpeg_size(frame)
+    elif header.transfer_syntax in _JPEG2000:
+        size = codestream.jpeg2000_size(frame)
+    else:
+        return
+    if size != codestream.FrameSize(header.height, header.width, 1):
+        raise errors.CtcovError(f"{name}: a compressed frame has another size than the file states: fetch it again")
+
+
+Levels = Callable[[npt.NDArray, Frame], npt.NDArray]
+
+
+def _ct_levels(window: Window, name: str) -> Levels:
+    """Stored values to Hounsfield units to grey levels."""
+
+    def levels(values: npt.NDArray, frame: Frame) -> npt.NDArray:
+        if not frame.slope or frame.intercept is None or not np.isfinite([frame.slope, frame.intercept]).all():
+            raise errors.CtcovError(
+                f"{name}: no rescale slope and intercept: its values are no Hounsfield units: fetch the original"
+            )
+        if frame.unit not in _HOUNSFIELD:
+            raise errors.CtcovError(
+                f"{name}: a map of something else than Hounsfield units: name the CT images that it was made of"
+            )
+        return window_lib.grey(values * frame.slope + frame.intercept, window)
+
+    return levels
+
+
+def _display_levels(dataset: Dataset) -> Levels:
+    """Stored values to grey levels as the file says that they are shown."""
+    windows = zip(_numbers(dataset.get("WindowCenter")), _numbers(dataset.get("WindowWidth")), strict=False)
+    stated = next(((center, width) for center, width in windows if width >= 1), None)
+    function = _text(dataset, "VOILUTFunction").upper()
+    padding = dataset.get("PixelPaddingValue")
+
+    def levels(values: npt.NDArray, frame: Frame) -> npt.NDArray:
+        shown = pixels.apply_modality_lut(values, dataset).astype(np.float64)
+        if dataset.get("VOILUTSequence"):
+            bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
+            return window_lib.spread(pixels.apply_voi(shown.astype(np.int64), dataset), 0, 2**bits - 1)
+        if stated:
+            return window_lib.grey(shown, Window(*stated), _FUNCTIONS.get(function, "LINEAR"))
+        image = shown if padding is None else shown[values != padding]
+        return window_lib.spread(shown, image.min(initial=np.inf), image.max(initial=-np.inf))
+
+    return levels
