@@ -34,7 +34,7 @@ GRAIN = 4.0  # grey levels
 IMAGES = (1000, 4000, 13_505)
 MINUTES, MEGABYTES, EXPONENT = 10, 2048, 1.1
 
-_PARTS = ("train", "train", "train", "train", "validation", "test")  # of every six patients
+_PARTS = ("train", "train", "train", "train", "validation", "test")  # of six patients of each class
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,10 @@ def _folder(place: pathlib.Path, drawn: pathlib.Path, images: int) -> pathlib.Pa
             patient = index // scanner.SLICES_PER_PATIENT
             path = _path(drawn, index)
             (folder / path.name).symlink_to(path.resolve())
-            label, part = scanner.CLASSES[patient % len(scanner.CLASSES)], _PARTS[patient % len(_PARTS)]
+            label, part = (
+                scanner.CLASSES[patient % len(scanner.CLASSES)],
+                _PARTS[patient // len(scanner.CLASSES) % len(_PARTS)],
+            )
             rows.writerow([path.name, label, part, f"p{patient}", "synthetic"])
     return folder
 
