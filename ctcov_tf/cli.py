@@ -24,7 +24,6 @@ AUDIT_LIMITS = (
         "limit of the AUC from the file, the source, the border and the image without its centre: a finding if the "
         "lower end of the 95 %% interval is above it",
     ),
-    ("--max-thumbnail-auc", float, 0.9, "the same for the 16 x 16 thumbnail, which may show coarse disease"),
     ("--max-conflicts", int, 0, "pictures in two classes that are let pass"),
     ("--max-duplicates", int, 0, "pictures in two parts that are let pass"),
     ("--max-shared-groups", int, 0, "groups (patients) in two parts that are let pass"),

@@ -38,7 +38,7 @@ neighbourhood over which their contrast is made even."""
 
 _LEAST_OVERLAP = 0.5  # share of the thumbnail
 _LEAST_CONTRAST = 2.0  # grey levels; fainter details are not made stronger
-_ALL_OF_SMALL = np.ones((FITTED, FITTED), np.uint8)
+_SMOOTHED = 3  # window of the blur before a fit, pixels
 _STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 40, 1e-4)
 
 
@@ -202,18 +202,30 @@ def overlay_correlation(
     (top, bottom), (left, right) = window
     if mirrored:
         first, (left, right) = cv2.flip(first, 1), (1 - right, 1 - left)
-    small_second, small_first = (
-        cv2.resize(picture, (FITTED, FITTED), interpolation=cv2.INTER_AREA) for picture in (second, first)
+    small_first, small_second = (
+        cv2.resize(picture, (FITTED, FITTED), interpolation=cv2.INTER_AREA) for picture in (first, second)
     )
-    warp = np.array([[right - left, 0, left * FITTED], [0, bottom - top, top * FITTED]], np.float32)
+    guess = np.array([[right - left, 0, left * FITTED], [0, bottom - top, top * FITTED]], np.float32)
     try:
-        _, fitted = cv2.findTransformECC(small_second, small_first, warp, cv2.MOTION_AFFINE, _STOP, _ALL_OF_SMALL, 3)
+        fitted = _fit(small_first, small_second, guess)
     except cv2.error:  # no fit: nothing in common, or a picture of one grey level
         return 0.0
-    whole = _enlarged(np.asarray(fitted), SIDE / FITTED)
-    shape = (SIDE, SIDE)
-    laid = cv2.warpAffine(first, whole, shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    inside = cv2.warpAffine(np.ones(shape, np.uint8), whole, shape, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+    return _correlation(first, second, _enlarged(fitted, SIDE / FITTED))
+
+
+def _fit(first: npt.NDArray, second: npt.NDArray, guess: npt.NDArray) -> npt.NDArray:
+    """The affine map, (2, 3), from pixels of the second picture to those of the first, by ECC."""
+    every_pixel = np.ones(second.shape, np.uint8)
+    start = guess.astype(np.float32)
+    return np.asarray(cv2.findTransformECC(second, first, start, cv2.MOTION_AFFINE, _STOP, every_pixel, _SMOOTHED)[1])
+
+
+def _correlation(first: npt.NDArray, second: npt.NDArray, warp: npt.NDArray) -> float:
+    """Correlation of details where both pictures show something, 0 where that is too little."""
+    laid, inside = (
+        cv2.warpAffine(picture, warp, (SIDE, SIDE), flags=how | cv2.WARP_INVERSE_MAP)
+        for picture, how in ((first, cv2.INTER_LINEAR), (np.ones_like(first), cv2.INTER_NEAREST))
+    )
     both = cv2.erode(inside, np.ones((3, 3), np.uint8)).astype(bool)
     if both.mean() < _LEAST_OVERLAP:
         return 0.0

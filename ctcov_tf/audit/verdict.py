@@ -6,6 +6,9 @@ from typing import Any
 from ctcov_tf.audit.counts import NOT_TOLD
 from ctcov_tf.audit.duplicates import MOST_BITS
 
+MUCH = 0.9
+"""Lower end of the AUC of the thumbnail, which may show coarse disease, above which there is a caution."""
+
 Remark = tuple[str, str]
 """A sentence, and whether it is a `finding`, a `caution` or `clean`."""
 
@@ -25,14 +28,12 @@ class Limits:
 
     Attributes:
       max_auc: of a classifier that sees nothing of the lungs; held against the lower end of the interval.
-      max_thumbnail_auc: of the classifier that sees the thumbnail; held against the same.
       max_conflicts: pictures in two classes.
       max_duplicates: pictures in two parts.
       max_shared_groups: groups in two parts.
     """
 
     max_auc: float = 0.65
-    max_thumbnail_auc: float = 0.9
     max_conflicts: int = 0
     max_duplicates: int = 0
     max_shared_groups: int = 0
@@ -78,7 +79,7 @@ def limit_of(name: str, limits: Limits) -> float:
       name: of the classifier.
       limits: what is let pass.
     """
-    return limits.max_thumbnail_auc if name == "thumbnail" else limits.max_auc
+    return MUCH if name == "thumbnail" else limits.max_auc
 
 
 def _headline(audit: dict[str, Any], findings: list[str], cautions: list[str]) -> str:
@@ -148,6 +149,8 @@ def _on_classifier(result: dict[str, Any], limits: Limits) -> list[Remark]:
     text = f"{sight} {worst['label']} is told with {value}, above the limit of {limit:g}"
     if result["name"] == "patient":
         return [*found, (f"{text}: classes differ in whom they show, so compare within these.", "caution")]
+    if result["name"] == "thumbnail":
+        return [*found, (f"{text}: detail is hardly needed, be it coarse disease or none.", "caution")]
     return [*found, (f"{text}: that much can be scored without reading disease.", "finding")]
 
 

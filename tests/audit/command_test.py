@@ -64,7 +64,7 @@ def test_every_planted_fault_is_found(tmp_path, capsys):
 def test_limits_decide_the_exit_code(tmp_path, capsys):
     folder = samples.folder(tmp_path / "set", change=samples.mark)
     assert audit(folder, capsys)[0] == 1
-    assert audit(folder, capsys, limits=Limits(max_auc=1, max_thumbnail_auc=1))[0] == 0
+    assert audit(folder, capsys, limits=Limits(max_auc=1))[0] == 0
 
 
 @pytest.mark.usefixtures("small_forests")

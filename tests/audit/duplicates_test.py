@@ -29,8 +29,8 @@ CHANGES = {
     "cut by 8 % at the bottom": lambda image: image[:184],
     "cut by 10 % at one corner": lambda image: image[20:, :216],
     "mirrored and cut": lambda image: image[20:, :216][:, ::-1],
-    "with letters": lambda image: cv2.putText(image.copy(), "R  4/5", (10, 40), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2),
-    "a black border around": lambda image: cv2.copyMakeBorder(image, 8, 8, 10, 10, cv2.BORDER_CONSTANT, value=0),
+    "with letters": lambda image: cv2.putText(image.copy(), "R  4/5", (10, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 1),
+    "a black border around": lambda image: cv2.copyMakeBorder(image, 3, 3, 4, 4, cv2.BORDER_CONSTANT, value=0),
 }
 
 

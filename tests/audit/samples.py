@@ -13,8 +13,8 @@ def picture(seed, shape=(120, 140)):
     """A smooth picture like no other, uint8."""
     rng = np.random.default_rng(seed)
     coarse = cv2.resize(rng.normal(size=(9, 11)), shape[::-1], interpolation=cv2.INTER_CUBIC)
-    fine = cv2.GaussianBlur(rng.normal(size=shape), (0, 0), 1.5)
-    return np.clip(128 + 35 * coarse + 60 * fine, 0, 255).astype(np.uint8)
+    fine = cv2.GaussianBlur(rng.normal(size=shape), (0, 0), 2.5)
+    return np.clip(128 + 35 * coarse + 100 * fine, 0, 255).astype(np.uint8)
 
 
 def write(path: pathlib.Path, image):
