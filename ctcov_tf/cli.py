@@ -8,14 +8,15 @@ import argparse
 from collections.abc import Callable, Sequence
 import os
 import pathlib
+import re
 from typing import Any, NoReturn
 
 from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
 from ctcov_tf.config import FINDINGS
+from ctcov_tf.serving import settings as serving
 
 SPLITS = ("train", "validation", "test")
 ARMS = ("none", "part1", "part2", "both")
-PORT = 8501  # TensorFlow Serving's, for REST
 
 
 def evaluate(run: pathlib.Path, splits: Sequence[Any]) -> int:
@@ -55,9 +56,37 @@ def predict(model: pathlib.Path, images: Sequence[pathlib.Path], json: bool, hea
     return predict_lib.predict_command(model, images, as_json=json, heatmap=heatmap)
 
 
-def serve(model: pathlib.Path, host: str, port: int, name: str | None) -> int:
+def serve(
+    model: pathlib.Path,
+    host: str,
+    port: int,
+    name: str | None,
+    label: Sequence[tuple[str, int]],
+    poll: float,
+    token_file: pathlib.Path | None,
+    access_log: bool,
+    max_batch: int,
+    batch_delay: float,
+    workers: int,
+    max_body: int,
+    max_pixels: int,
+    max_images: int,
+    max_queue: int,
+    timeout: float,
+) -> int:
     """Answers over HTTP as TensorFlow Serving's REST interface does, until Ctrl-C or SIGTERM."""
     _leave_processors_to_the_model()
+    settings = serving.Settings(
+        host=host,
+        port=port,
+        name=name,
+        labels=dict(label),
+        limits=serving.Limits(max_body, max_pixels, max_images, max_queue, timeout),
+        batching=serving.Batching(max_batch, batch_delay / 1e3, workers),
+        poll=poll,
+        token_file=token_file,
+        access_log=access_log,
+    )
     try:
         from ctcov_tf.serving import server
     except ModuleNotFoundError as error:
@@ -65,7 +94,7 @@ def serve(model: pathlib.Path, host: str, port: int, name: str | None) -> int:
 
     if model.is_dir():
         tensorflow_log.load_quietly()
-    return server.serve(model, host=host, port=port, name=name)
+    return server.serve(model, settings)
 
 
 def ablate(
@@ -180,8 +209,41 @@ def parser() -> Parser:
     argument = add("serve", serve)
     argument("model", **model)
     argument("--host", default="127.0.0.1", help=f"address to listen at; 0.0.0.0 is open to the network {default}")
-    argument("--port", type=_port, default=PORT, metavar="N", help=f"port to listen at; 0 takes a free one {default}")
+    argument("--port", type=_port, default=serving.PORT, metavar="N", help=f"port to listen at; 0 takes one {default}")
     argument("--name", help="name of the model in addresses (default: its own)")
+    argument(
+        "--label",
+        action="append",
+        type=_label,
+        default=[],
+        metavar="LABEL=N",
+        help="version that /labels/LABEL names; may be repeated (default: stable is the one in service)",
+    )
+    number = {"type": _number, "metavar": "N"}
+    seconds = {"type": _seconds, "metavar": "S"}
+    argument("--poll", **seconds, default=1.0, help=f"seconds between two looks for new versions {default}")
+    argument(
+        "--token-file",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="file with the token that requests must bring (default: the environment's CTCOV_TOKEN, or none)",
+    )
+    argument("--access-log", action="store_true", help="a line of JSON on stderr for each request, of no content")
+    limits, batching = serving.Limits(), serving.Batching()
+    argument("--max-batch", **number, default=batching.size, help=f"images that a SavedModel gets at once {default}")
+    argument(
+        "--batch-delay",
+        type=_delay,
+        default=1e3 * batching.delay,
+        metavar="MS",
+        help=f"milliseconds for which an image waits for others, although the model is free {default}",
+    )
+    argument("--workers", **number, default=batching.workers, help=f"threads that run the model at once {default}")
+    argument("--max-body", **number, default=limits.body, help=f"bytes of a request {default}")
+    argument("--max-pixels", **number, default=limits.pixels, help=f"pixels of an image {default}")
+    argument("--max-images", **number, default=limits.images, help=f"images of a request {default}")
+    argument("--max-queue", **number, default=limits.queue, help=f"images that wait, of all requests {default}")
+    argument("--timeout", **seconds, default=limits.seconds, help=f"seconds until a request is answered {default}")
 
     argument = add("ablate", ablate)
     argument("preset", metavar="PRESET", help="preset that fuses frozen parts, such as deep_cxr_net")
@@ -220,6 +282,33 @@ def parser() -> Parser:
         help=f"the finding that binary metrics call positive {default}",
     )
     return whole
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time above 0")
+    return seconds
+
+
+def _delay(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
+
+
+def _label(text: str) -> tuple[str, int]:
+    label, _, version = text.partition("=")
+    if not re.fullmatch(r"[\w.-]+", label) or not version.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no label and version, such as stable=2")
+    return label, int(version)
 
 
 def _port(text: str) -> int:
