@@ -3,8 +3,9 @@
     python -m benchmarks.bad_requests [MODEL IMAGE] [--requests N] [--seed N] [--json] [--record FILE]
 
 Requests whose JSON, base64 or image was mutated (`benchmarks/mutated_requests.py`), one after the other: PNG, JPEG and
-BMP. Each is to be answered with 200 or 4xx, and 4xx with a message; never with 5xx, never not at all, never after long;
-and the server's memory is to stay where it is.
+BMP. Each is to be answered with 200 or 4xx, and 4xx with a message; never with 5xx, never not at all, never after long.
+The second half repeats the first: what the server keeps for the largest image it has seen is there by then, and its
+memory is to stay where it is.
 
 MODEL is what `ctcov serve` takes; without one, deep_ct_net_slim at 256 px with random weights is exported as TFLite.
 """
@@ -29,6 +30,7 @@ from benchmarks import embedded_server, mutated_requests, random_exports, record
 SLOWEST_SECONDS, GROWTH = 5.0, 1.05
 SIDE = 96  # of the images, pixels
 FORMATS = ("PNG", "JPEG", "BMP")
+_HALF = 5  # of the tenths at which memory is read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Found:
       silent: refusals without a message.
       lost: requests that were not answered.
       seconds: of each answer.
-      memory: of the server, resident MB, at each tenth of the requests.
+      memory: of the server, resident MB, at the start and after each tenth of the requests.
     """
 
     statuses: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
@@ -86,7 +88,7 @@ def images(path: pathlib.Path) -> list[bytes]:
 
 
 def ask(server: embedded_server.Asked, files: list[bytes], requests: int, seed: int) -> Found:
-    """Sends mutated requests, one after the other.
+    """Sends mutated requests, one after the other; the second half is the first again.
 
     Args:
       server: what is asked.
@@ -96,6 +98,10 @@ def ask(server: embedded_server.Asked, files: list[bytes], requests: int, seed: 
     """
     rng, found, connection = random.Random(seed), Found(), server.connect()
     for number in range(requests):
+        if number == requests // 2:
+            rng.seed(seed)
+        if number % (requests // 10) == 0:
+            found.memory.append(server.memory()["now"])
         body = mutated_requests.mutated(rng, files)
         asked = time.perf_counter()
         try:
@@ -109,8 +115,6 @@ def ask(server: embedded_server.Asked, files: list[bytes], requests: int, seed: 
         found.seconds.append(time.perf_counter() - asked)
         found.statuses[answer.status] += 1
         found.silent += answer.status != 200 and not _has_message(content)
-        if number % (requests // 10) == 0:
-            found.memory.append(server.memory()["now"])
     found.memory.append(server.memory()["now"])
     return found
 
@@ -133,7 +137,7 @@ def _record(options: Options, found: Found) -> dict[str, Any]:
         record.Goal("refusals without a message", found.silent, 0),
         record.Goal("requests without an answer", found.lost, 0),
         record.Goal("slowest answer, s", max(found.seconds), SLOWEST_SECONDS),
-        record.Goal("memory at the end over memory after a tenth", found.memory[-1] / found.memory[1], GROWTH),
+        record.Goal("memory at the end over memory at half", found.memory[-1] / found.memory[_HALF], GROWTH),
     ]
     made = f"{random_exports.PRESET}, {random_exports.IMAGE_SIZE} px, random weights, TFLite float32"
     settings = {"model": str(options.model or made), "requests": options.requests, "seed": options.seed}

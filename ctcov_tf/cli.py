@@ -92,8 +92,6 @@ def serve(
     except ModuleNotFoundError as error:
         raise errors.CtcovError(f"{error.name}: not installed: install it with pip install 'ctcov[serve]'") from error
 
-    if model.is_dir():
-        tensorflow_log.load_quietly()
     return server.serve(model, settings)
 
 

@@ -8,6 +8,7 @@ def error(status: int, message: str) -> JSONResponse:
 
     Args:
       status: of HTTP; 503 says that it is worth asking again.
-      message: what is wrong and what to do.
+      message: what is wrong and what to do; characters that UTF-8 cannot hold become question marks.
     """
-    return JSONResponse({"error": message}, status, {"Retry-After": "1"} if status == 503 else None)
+    text = message.encode("utf-8", "replace").decode()
+    return JSONResponse({"error": text}, status, {"Retry-After": "1"} if status == 503 else None)

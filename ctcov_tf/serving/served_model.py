@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from ctcov_tf import predictor
+from ctcov_tf import predictor, tensorflow_log
 from ctcov_tf.serving import rest
 from ctcov_tf.serving.batching import Batcher
 from ctcov_tf.serving.metrics import Metrics
@@ -114,6 +114,8 @@ def open_model(path: pathlib.Path, version: int, batching: Batching, limits: Lim
     Raises:
       CtcovError: it cannot be opened.
     """
+    if path.is_dir():
+        tensorflow_log.load_quietly()
     workers = batching.workers
     threads = max(1, (os.cpu_count() or 1) // workers)
     first = predictor.load(path, threads)

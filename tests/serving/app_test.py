@@ -153,6 +153,12 @@ def test_refusals_have_tensorflow_servings_form(client, method, address, status,
     assert answer.json() == {"error": message}
 
 
+def test_what_utf_8_cannot_hold_is_refused_too(client, rows, image):
+    answer = client.post(PREDICT, content=json.dumps(rows(image) | {"signature_name": "\ud800"}).encode())
+    assert answer.status_code == 400
+    assert answer.json() == {"error": 'Serving signature name: "?" not found in signature def'}
+
+
 def test_one_bad_image_fails_the_request(client, rows, image):
     answer = client.post(PREDICT, json=rows(image, b"no image"))
     assert answer.status_code == 400
