@@ -19,29 +19,17 @@ HOST = "127.0.0.1"
 _READY = re.compile(r"serving (\S+), version \d+, at http://127\.0\.0\.1:(\d+)/")
 
 
-class Server:
-    """A running server.
+class Asked:
+    """A running server, as those who ask it see it.
 
     Attributes:
-      process: its process.
+      pid: its process.
       port: that it listens at.
       path: address of its model.
-      ready_seconds: from the start of the process until it said that it is ready.
     """
 
-    def __init__(self, process: subprocess.Popen[str], start: float) -> None:
-        """Waits until the server is ready.
-
-        Args:
-          process: `ctcov serve`, just started.
-          start: when, by `time.perf_counter`.
-        """
-        assert process.stdout
-        found = _READY.match(process.stdout.readline())
-        assert found, "the server did not start"
-        self.ready_seconds = time.perf_counter() - start
-        self.process, self.port = process, int(found[2])
-        self.path = f"/v1/models/{found[1]}:predict"
+    def __init__(self, pid: int, port: int, path: str) -> None:
+        self.pid, self.port, self.path = pid, port, path
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection that can ask again and again."""
@@ -62,15 +50,34 @@ class Server:
 
     def memory(self) -> dict[str, float]:
         """Resident memory now and at its largest, MB."""
-        status = dict(
-            line.split(":", 1) for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        )
+        status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines())
         return {name: int(status[key].split()[0]) / 1024 for name, key in (("now", "VmRSS"), ("largest", "VmHWM"))}
 
     def cpu_seconds(self) -> float:
         """Processor time so far, all threads."""
-        stat = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Server(Asked):
+    """A server that was just started.
+
+    Attributes:
+      ready_seconds: from the start of the process until it said that it is ready.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], start: float) -> None:
+        """Waits until the server is ready.
+
+        Args:
+          process: `ctcov serve`, just started.
+          start: when, by `time.perf_counter`.
+        """
+        assert process.stdout
+        found = _READY.match(process.stdout.readline())
+        assert found, "the server did not start"
+        self.ready_seconds = time.perf_counter() - start
+        super().__init__(process.pid, int(found[2]), f"/v1/models/{found[1]}:predict")
 
 
 def request(image: pathlib.Path) -> bytes:

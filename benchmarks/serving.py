@@ -1,26 +1,23 @@
 """What does the embedded server cost over the bare runtime, and what does it bear?
 
-    python -m benchmarks.serving [MODEL IMAGE] [--rounds N] [--clients N] [--seconds S] [--json] [--record FILE]
+    python -m benchmarks.serving [MODEL IMAGE] [--rounds N] [--json] [--record FILE]
 
 One image a request, and one request after the other: bare LiteRT (decoding with Pillow, in this process), the same
 through `predictor`, `ctcov serve` with the same TFLite file and the same image, and with the SavedModel; they take
-turns. Then many clients at once for some seconds: answers, delays, errors, and the server's memory before and after.
-The goal is a latency of at most 1.15 times bare LiteRT's. All traffic stays on this machine.
+turns. The goal is a latency of at most 1.15 times bare LiteRT's. All traffic stays on this machine. `benchmarks.load`
+asks with many clients at once.
 
 MODEL is a TFLite file; without one, deep_ct_net_slim at 256 px with random weights is exported, and a 512 px slice is
 drawn.
 """
 
-from concurrent import futures
 import contextlib
 import dataclasses
 import functools
-import http.client
 import io
 import os
 import pathlib
 import tempfile
-import time
 from typing import Any
 
 from ai_edge_litert.interpreter import Interpreter
@@ -41,27 +38,6 @@ class Options(random_exports.Given):
 
     rounds: int = 40
     """Requests to each, one after the other."""
-    clients: int = 8
-    """Clients at once."""
-    seconds: float = 5.0
-    """How long they ask."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Load:
-    """What clients found.
-
-    Attributes:
-      delays: seconds of every answer.
-      errors: requests that were not answered.
-      seconds: from the first request to the last answer.
-      memory: of the server, resident MB before and after.
-    """
-
-    delays: list[float]
-    errors: int
-    seconds: float
-    memory: tuple[float, float]
 
 
 def main(options: Options) -> None:
@@ -80,8 +56,7 @@ def main(options: Options) -> None:
             "ctcov predictor": functools.partial(predictor.load(model).predict, image.read_bytes(), "image"),
         } | {name: asking(server, image) for name, server in served.items()}
         seconds = timing.in_turns(contestants, options.rounds, warm_up=3)
-        found = load(served[SERVED], embedded_server.request(image), options.clients, options.seconds)
-    record.publish(_record(options, seconds, found), options)
+    record.publish(_record(options, seconds), options)
 
 
 def bare(model: pathlib.Path) -> Any:
@@ -102,41 +77,7 @@ def asking(server: embedded_server.Server, image: pathlib.Path) -> Any:
     return functools.partial(server.ask, server.connect(), embedded_server.request(image))
 
 
-def load(server: embedded_server.Server, body: bytes, clients: int, seconds: float) -> Load:
-    """Asks with many clients at once, each again as soon as it is answered.
-
-    Args:
-      server: what is asked.
-      body: the request.
-      clients: how many.
-      seconds: how long.
-    """
-
-    def ask() -> tuple[list[float], int]:
-        delays, errors = [], 0
-        connection = server.connect()
-        while time.perf_counter() < end:
-            asked = time.perf_counter()
-            try:
-                server.ask(connection, body)
-                delays.append(time.perf_counter() - asked)
-            except (OSError, RuntimeError, http.client.HTTPException):
-                errors += 1
-                connection.close()
-        connection.close()
-        return delays, errors
-
-    before = server.memory()["now"]
-    start = time.perf_counter()
-    end = start + seconds
-    with futures.ThreadPoolExecutor(clients) as pool:
-        found = [asked.result() for asked in [pool.submit(ask) for _ in range(clients)]]
-    passed = time.perf_counter() - start
-    delays = [delay for one, _ in found for delay in one]
-    return Load(delays, sum(errors for _, errors in found), passed, (before, server.memory()["now"]))
-
-
-def _record(options: Options, seconds: dict[str, list[float]], found: Load) -> dict[str, Any]:
+def _record(options: Options, seconds: dict[str, list[float]]) -> dict[str, Any]:
     ratios = {
         f"{name} over {BARE}": timing.ratio(values, seconds[BARE]) for name, values in seconds.items() if name != BARE
     }
@@ -147,29 +88,16 @@ def _record(options: Options, seconds: dict[str, list[float]], found: Load) -> d
         ratios,
         {name: {"images_a_second": _rounded(1 / np.median(values))} for name, values in seconds.items()},
     )
-    name = f"ctcov serve, {options.clients} clients"
-    facts = {
-        "images_a_second": _rounded(len(found.delays) / found.seconds),
-        "p95_ms": _rounded(1e3 * np.quantile(found.delays, 0.95)),
-        "p99_ms": _rounded(1e3 * np.quantile(found.delays, 0.99)),
-        "errors": found.errors,
-        "mb_before": _rounded(found.memory[0]),
-        "mb_after": _rounded(found.memory[1]),
-    }
-    many = record.Case("clients at once", "ms an image", {name: timing.spread(found.delays, 1e3)}, {}, {name: facts})
     goals = [
         record.Goal(f"{SERVED} over {BARE}", ratios[f"{SERVED} over {BARE}"]["median"], OVER_BARE),
-        record.Goal("errors under load", found.errors, 0),
     ]
     made = f"{random_exports.PRESET}, {random_exports.IMAGE_SIZE} px, random weights"
     settings = {
         "model": str(options.model or made),
         "rounds": options.rounds,
-        "clients": options.clients,
-        "seconds": options.seconds,
         "load_at_end": os.getloadavg()[0],
     }
-    return record.make("serving", settings, [one, many], goals)
+    return record.make("serving", settings, [one], goals)
 
 
 def _rounded(value: float) -> float:

@@ -8,10 +8,12 @@ import argparse
 from collections.abc import Callable, Sequence
 import os
 import pathlib
+import re
 from typing import Any, NoReturn
 
 from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
 from ctcov_tf.config import FINDINGS
+from ctcov_tf.serving import settings as serving
 
 SPLITS = ("train", "validation", "test")
 ARMS = ("none", "part1", "part2", "both")
@@ -28,7 +30,6 @@ AUDIT_LIMITS = (
     ("--max-duplicates", int, 0, "pictures in two parts that are let pass"),
     ("--max-shared-groups", int, 0, "groups (patients) in two parts that are let pass"),
 )
-PORT = 8501  # TensorFlow Serving's, for REST
 
 
 def evaluate(run: pathlib.Path, splits: Sequence[Any]) -> int:
@@ -152,17 +153,43 @@ def benchmark(model: pathlib.Path, threads: int | None, rounds: int, image_size:
     return 0
 
 
-def serve(model: pathlib.Path, host: str, port: int, name: str | None) -> int:
+def serve(
+    model: pathlib.Path,
+    host: str,
+    port: int,
+    name: str | None,
+    label: Sequence[tuple[str, int]],
+    poll: float,
+    token_file: pathlib.Path | None,
+    access_log: bool,
+    max_batch: int,
+    batch_delay: float,
+    workers: int,
+    max_body: int,
+    max_pixels: int,
+    max_images: int,
+    max_queue: int,
+    timeout: float,
+) -> int:
     """Answers over HTTP as TensorFlow Serving's REST interface does, until Ctrl-C or SIGTERM."""
     _leave_processors_to_the_model()
+    settings = serving.Settings(
+        host=host,
+        port=port,
+        name=name,
+        labels=dict(label),
+        limits=serving.Limits(max_body, max_pixels, max_images, max_queue, timeout),
+        batching=serving.Batching(max_batch, batch_delay / 1e3, workers),
+        poll=poll,
+        token_file=token_file,
+        access_log=access_log,
+    )
     try:
         from ctcov_tf.serving import server
     except ModuleNotFoundError as error:
         raise errors.CtcovError(f"{error.name}: not installed: install it with pip install 'ctcov[serve]'") from error
 
-    if model.is_dir():
-        tensorflow_log.load_quietly()
-    return server.serve(model, host=host, port=port, name=name)
+    return server.serve(model, settings)
 
 
 def ask(address: str, images: Sequence[pathlib.Path], json: bool, signature: str, batch: int, timeout: float) -> int:
@@ -375,8 +402,41 @@ def parser() -> Parser:
     argument = add("serve", serve)
     argument("model", **model)
     argument("--host", default="127.0.0.1", help=f"address to listen at; 0.0.0.0 is open to the network {default}")
-    argument("--port", type=_port, default=PORT, metavar="N", help=f"port to listen at; 0 takes a free one {default}")
+    argument("--port", type=_port, default=serving.PORT, metavar="N", help=f"port to listen at; 0 takes one {default}")
     argument("--name", help="name of the model in addresses (default: its own)")
+    argument(
+        "--label",
+        action="append",
+        type=_label,
+        default=[],
+        metavar="LABEL=N",
+        help="version that /labels/LABEL names; may be repeated (default: stable is the one in service)",
+    )
+    number = {"type": _positive(int), "metavar": "N"}
+    seconds = {"type": _positive(float), "metavar": "S"}
+    argument("--poll", **seconds, default=1.0, help=f"seconds between two looks for new versions {default}")
+    argument(
+        "--token-file",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="file with the token that requests must bring (default: the environment's CTCOV_TOKEN, or none)",
+    )
+    argument("--access-log", action="store_true", help="a line of JSON on stderr for each request, of no content")
+    limits, batching = serving.Limits(), serving.Batching()
+    argument("--max-batch", **number, default=batching.size, help=f"images that a SavedModel gets at once {default}")
+    argument(
+        "--batch-delay",
+        type=_delay,
+        default=1e3 * batching.delay,
+        metavar="MS",
+        help=f"milliseconds for which an image waits for others, although the model is free {default}",
+    )
+    argument("--workers", **number, default=batching.workers, help=f"threads that run the model at once {default}")
+    argument("--max-body", **number, default=limits.body, help=f"bytes of a request {default}")
+    argument("--max-pixels", **number, default=limits.pixels, help=f"pixels of an image {default}")
+    argument("--max-images", **number, default=limits.images, help=f"images of a request {default}")
+    argument("--max-queue", **number, default=limits.queue, help=f"images that wait, of all requests {default}")
+    argument("--timeout", **seconds, default=limits.seconds, help=f"seconds until a request is answered {default}")
 
     argument = add("ask", ask)
     argument(
@@ -480,6 +540,17 @@ def _positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
         return value
 
     return number
+
+
+def _delay(text: str) -> float:
+    return 0.0 if text == "0" else _positive(float)(text)
+
+
+def _label(text: str) -> tuple[str, int]:
+    label, _, version = text.partition("=")
+    if not re.fullmatch(r"[\w.-]+", label) or not version.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no label and version, such as stable=2")
+    return label, int(version)
 
 
 def _port(text: str) -> int:

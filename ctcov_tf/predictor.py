@@ -18,6 +18,35 @@ from ctcov_tf.model_info import Labels, ModelInfo
 
 
 @dataclasses.dataclass(frozen=True)
+class InputImage:
+    """An image to answer.
+
+    Attributes:
+      name: what to call it in the answer and in errors.
+      data: the image file's bytes.
+      rgb: the same, decoded: uint8 (h, w, 3), red first.
+    """
+
+    name: str
+    data: bytes
+    rgb: np.ndarray
+
+
+def read(data: bytes, name: str, max_pixels: int = decode.MAX_PIXELS) -> InputImage:
+    """Makes an image of a file's bytes: the one place where that is done, for every kind of model.
+
+    Args:
+      data: an image file's bytes: PNG, JPEG and what else `images.decode` reads.
+      name: what to call it in the answer and in errors.
+      max_pixels: images of more are refused, before they are decoded.
+
+    Raises:
+      CtcovError: the bytes are no readable image.
+    """
+    return InputImage(name, data, decode.decode_rgb(data, name, max_pixels))
+
+
+@dataclasses.dataclass(frozen=True)
 class Prediction:
     """The answer to one image.
 
@@ -83,10 +112,14 @@ class Predictor(abc.ABC):
     Attributes:
       path: what was opened: a TFLite file, a SavedModel's version folder or a run directory.
       info: the model's record.
+      takes_batches: whether it runs once for several images; else once for each.
+      explains: whether it holds heat maps.
     """
 
     path: pathlib.Path
     info: ModelInfo
+    takes_batches = False
+    explains = True
 
     @abc.abstractmethod
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:
@@ -106,6 +139,23 @@ class Predictor(abc.ABC):
           CtcovError: the model holds no heat map.
         """
 
+    def batch_outputs(
+        self, images: Sequence[InputImage], *, heatmaps: bool = False
+    ) -> Sequence[Mapping[str, np.ndarray]]:
+        """Runs the model on several images; in one run where it takes batches.
+
+        Args:
+          images: the images, of any sizes.
+          heatmaps: whether to explain the answers too.
+
+        Returns:
+          What `outputs` returns, for each image.
+
+        Raises:
+          CtcovError: the model holds no heat map.
+        """
+        return [self.outputs(image.data, image.rgb, heatmaps=heatmaps) for image in images]
+
     def predict(self, data: bytes, name: str) -> Prediction:
         """Answers one image.
 
@@ -116,7 +166,7 @@ class Predictor(abc.ABC):
         Raises:
           CtcovError: the bytes are no readable image.
         """
-        return self._prediction(name, self.outputs(data, decode.decode_rgb(data, name)))
+        return self.predict_batch([read(data, name)])[0]
 
     def explain(self, data: bytes, name: str) -> Explanation:
         """Answers one image and explains the answer, in one run of the model.
@@ -128,16 +178,38 @@ class Predictor(abc.ABC):
         Raises:
           CtcovError: the bytes are no readable image, or the model holds no heat map.
         """
-        image = decode.decode_rgb(data, name)
-        outputs = self.outputs(data, image, heatmaps=True)
-        answer = self._prediction(name, outputs)
+        return self.explain_batch([read(data, name)])[0]
+
+    def predict_batch(self, images: Sequence[InputImage]) -> list[Prediction]:
+        """Answers several images.
+
+        Args:
+          images: what `read` returned.
+        """
+        found = self.batch_outputs(images)
+        return [self._prediction(image.name, outputs) for image, outputs in zip(images, found, strict=True)]
+
+    def explain_batch(self, images: Sequence[InputImage]) -> list[Explanation]:
+        """Answers several images and explains the answers.
+
+        Args:
+          images: what `read` returned.
+
+        Raises:
+          CtcovError: the model holds no heat map.
+        """
+        found = self.batch_outputs(images, heatmaps=True)
+        return [self._explanation(image, outputs) for image, outputs in zip(images, found, strict=True)]
+
+    def _explanation(self, image: InputImage, outputs: Mapping[str, np.ndarray]) -> Explanation:
+        answer = self._prediction(image.name, outputs)
         if answer.reason:
-            return Explanation(answer, image, {})
+            return Explanation(answer, image.rgb, {})
         heatmaps = {_explained(self.info.labels, outputs["probabilities"][0]): outputs["heatmap"][0]}
         for part in self.info.parts:
             finding = _explained(part.labels, [outputs[likelihood][0] for likelihood in part.likelihoods])
             heatmaps[f"{part.name}_{finding}"] = outputs[f"heatmap_{part.name}"][0]
-        return Explanation(answer, image, heatmaps)
+        return Explanation(answer, image.rgb, heatmaps)
 
     def _prediction(self, name: str, outputs: Mapping[str, np.ndarray]) -> Prediction:
         info, labels = self.info, self.info.labels
@@ -191,9 +263,10 @@ class EdgePredictor(Predictor):
         self.path = path
         self._model = runner.EdgeModel(path, threads)
         self.info = self._model.info
+        self.explains = "heatmap" in self._model.outputs
 
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
-        if heatmaps and "heatmap" not in self._model.outputs:
+        if heatmaps and not self.explains:
             raise errors.CtcovError(
                 f"{self.path}: holds no heat map: ask the SavedModel or the run directory that it came from"
             )
@@ -206,6 +279,8 @@ class SavedModelPredictor(Predictor):
     Attributes:
       model: the loaded SavedModel with its `signatures`.
     """
+
+    takes_batches = True
 
     def __init__(self, path: pathlib.Path) -> None:
         import tensorflow as tf
@@ -220,12 +295,26 @@ class SavedModelPredictor(Predictor):
         except (OSError, ValueError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             raise errors.CtcovError(f"{path}: damaged SavedModel ({reason}): export it again") from error
+        self.explains = "explain" in self.model.signatures
 
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
+        return self._run(["image"], [data], heatmaps)
+
+    def batch_outputs(  # noqa: D102
+        self, images: Sequence[InputImage], *, heatmaps: bool = False
+    ) -> Sequence[Mapping[str, np.ndarray]]:
+        found = self._run([image.name for image in images], [image.data for image in images], heatmaps)
+        return [{name: output[n : n + 1] for name, output in found.items()} for n in range(len(images))]
+
+    def _run(self, names: Sequence[str], files: Sequence[bytes], heatmaps: bool) -> Mapping[str, np.ndarray]:
         import tensorflow as tf
 
         signature = self.model.signatures["explain" if heatmaps else "serving_default"]
-        return {name: output.numpy() for name, output in signature(image_bytes=tf.constant([data])).items()}
+        try:
+            outputs = signature(image_bytes=tf.constant(files))
+        except tf.errors.InvalidArgumentError as error:
+            raise errors.CtcovError(f"{', '.join(names)}: TensorFlow cannot decode it: convert it to PNG") from error
+        return {name: output.numpy() for name, output in outputs.items()}
 
 
 class RunPredictor(Predictor):

@@ -57,6 +57,34 @@ def test_all_three_kinds_answer_alike(small, image_files, small_run):
             assert answer.probability == pytest.approx(expected.probability, abs=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["run", "saved_model", "float32"])
+def test_a_batch_is_answered_as_its_images_are(small, image_files, kind):
+    model = small[kind]
+    images = [predictor.read(path.read_bytes(), path.name) for path in (*image_files, image_files[0])]
+    answers, explained = model.predict_batch(images), model.explain_batch(images)
+    for image, answer, explanation in zip(images, answers, explained, strict=True):
+        alone = model.explain(image.data, image.name)
+        assert answer.name == image.name
+        assert answer.probability == pytest.approx(alone.prediction.probability, abs=1e-6)
+        np.testing.assert_allclose(explanation.heatmaps["covid19"], alone.heatmaps["covid19"], atol=1e-4)
+    assert answers[0].probability != answers[1].probability
+
+
+def test_a_saved_model_runs_once_for_a_batch(small, image_files, monkeypatch):
+    model = small["saved_model"]
+    given = []
+    monkeypatch.setattr(model, "_run", lambda *asked, run=model._run: given.append(asked) or run(*asked))
+    model.predict_batch([predictor.read(path.read_bytes(), path.name) for path in image_files])
+    assert len(given) == 1
+    assert [kind for kind, one in small.items() if one.takes_batches] == ["saved_model"]
+
+
+def test_what_tensorflow_alone_cannot_decode_is_named(small):
+    image = predictor.InputImage("a.png", b"no image", np.zeros((1, 1, 3), np.uint8))
+    with pytest.raises(errors.CtcovError, match=r"^a\.png, a\.png: TensorFlow cannot decode it: convert it to PNG$"):
+        small["saved_model"].predict_batch([image, image])
+
+
 def test_all_three_kinds_draw_the_same_heat_map(small, image_files):
     data = image_files[0].read_bytes()
     explained = {kind: model.explain(data, "a.png") for kind, model in small.items()}
@@ -97,6 +125,11 @@ def test_a_fusion_is_explained_part_by_part(fused, image_files):
 def test_a_file_without_heat_map_says_where_there_is_one(fused, image_files):
     with pytest.raises(errors.CtcovError, match=r"float32\.tflite: holds no heat map: ask the SavedModel or the run"):
         fused["float32"].explain(image_files[0].read_bytes(), "a.png")
+    assert {kind: model.explains for kind, model in fused.items()} == {
+        "run": True,
+        "saved_model": True,
+        "float32": False,
+    }
 
 
 def test_a_record_that_is_not_the_networks_is_refused(tiny_fusion_run, tmp_path):

@@ -48,7 +48,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise errors.CtcovError(f"{path}: {error.strerror}: name an image file that can be read") from error
 
 
-def decode_rgb(data: bytes, name: str) -> np.ndarray:
+def decode_rgb(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decodes a PNG, JPEG or 24-bit BMP.
 
     Palettes become colours, transparency is dropped (not blended), 16-bit samples keep their high byte,
@@ -57,14 +57,15 @@ def decode_rgb(data: bytes, name: str) -> np.ndarray:
     Args:
       data: the file's content.
       name: what to call the image in errors.
+      max_pixels: images of more are refused, before they are decoded.
 
     Returns:
       uint8 (height, width, 3), red first.
 
     Raises:
-      CtcovError: the data are empty, truncated, no such image, animated, or of more than `MAX_PIXELS`.
+      CtcovError: the data are empty, truncated, no such image, animated, or of more than `max_pixels`.
     """
-    return _decode(data, name, _to_rgb)
+    return _decode(data, name, _to_rgb, max_pixels)
 
 
 def decode_grey(data: bytes, name: str) -> np.ndarray:
@@ -80,7 +81,7 @@ def decode_grey(data: bytes, name: str) -> np.ndarray:
     Raises:
       CtcovError: as `decode_rgb` does.
     """
-    return _decode(data, name, _to_grey)
+    return _decode(data, name, _to_grey, MAX_PIXELS)
 
 
 def to_grey(rgb: np.ndarray) -> np.ndarray:
@@ -96,13 +97,13 @@ def to_grey(rgb: np.ndarray) -> np.ndarray:
     return ((red + green + blue + 8192) >> 14).astype(np.uint8)
 
 
-def _decode(data: bytes, name: str, convert: Callable[[Image.Image], np.ndarray]) -> np.ndarray:
+def _decode(data: bytes, name: str, convert: Callable[[Image.Image], np.ndarray], max_pixels: int) -> np.ndarray:
     if not data:
         raise errors.CtcovError(f"{name}: empty file: fetch or export the image again")
     with _open(data, name) as image:
         width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise _over_limit(name, f"{width} x {height}")
+        if width * height > max_pixels:
+            raise _over_limit(name, f"{width} x {height}", max_pixels)
         if image.format == "PNG" and getattr(image, "is_animated", False):
             raise errors.CtcovError(f"{name}: animated image: save the frame to be judged as a PNG of its own")
         if image.format == "BMP" and data[_BMP_BITS_OFFSET] != 24:
@@ -121,13 +122,13 @@ def _open(data: bytes, name: str) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise _over_limit(name, "far more") from error
+        raise _over_limit(name, "far more", MAX_PIXELS) from error
     except _DAMAGED as error:
         raise errors.CtcovError(f"{name}: not a PNG, JPEG or BMP image: convert it to PNG") from error
 
 
-def _over_limit(name: str, size: str) -> errors.CtcovError:
-    return errors.CtcovError(f"{name}: {size} pixels, the limit is {MAX_PIXELS}: scale the image down first")
+def _over_limit(name: str, size: str, max_pixels: int) -> errors.CtcovError:
+    return errors.CtcovError(f"{name}: {size} pixels, the limit is {max_pixels}: scale the image down first")
 
 
 def _to_rgb(image: Image.Image) -> np.ndarray:

@@ -1,8 +1,6 @@
 """The HTTP interface of a served model: TensorFlow Serving's REST addresses, answers and errors."""
 
 import asyncio
-from concurrent import futures
-import functools
 from typing import Any
 
 import fastapi
@@ -11,79 +9,75 @@ from starlette.exceptions import HTTPException
 
 import ctcov_tf
 from ctcov_tf import errors
-from ctcov_tf.serving import rest
-from ctcov_tf.serving.served_model import ServedModel
+from ctcov_tf.serving import addresses, answers, rest
+from ctcov_tf.serving.access import TokenGuard
+from ctcov_tf.serving.bodies import Bodies
+from ctcov_tf.serving.connection import while_connected
+from ctcov_tf.serving.metrics import Metrics
+from ctcov_tf.serving.observer import Observer
+from ctcov_tf.serving.settings import Limits
+from ctcov_tf.serving.versions import Versions
 
-MAX_BODY = 32 * 2**20
-"""Requests of more bytes are refused: room for 24 MB of image files, a third more in base64."""
-
-_MODEL = "/v1/models/{name}"
-_VERSION = _MODEL + "/versions/{version:int}"
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
-def create(model: ServedModel, worker: futures.Executor, max_body: int = MAX_BODY) -> fastapi.FastAPI:
+def create(versions: Versions, limits: Limits, metrics: Metrics, token: str | None = None) -> fastapi.FastAPI:
     """Makes the application.
 
     Args:
-      model: what is served.
-      worker: where the model runs; of one thread, since a model answers one image at a time.
-      max_body: longest request, bytes.
+      versions: what is served.
+      limits: what is refused.
+      metrics: where requests are counted.
+      token: that requests must bring; None if they need none.
 
     Returns:
       The ASGI application.
     """
     app = fastapi.FastAPI(title="ctcov", version=ctcov_tf.__version__, openapi_url=None)
+    bodies = Bodies(limits)
+    metrics.watch(queue=lambda: versions.waiting, version=lambda: versions.latest)
+    if token is not None:
+        app.add_middleware(TokenGuard, token=token)
+    app.add_middleware(Observer, metrics=metrics)
 
     @app.get("/healthz")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get(_MODEL)
-    @app.get(_VERSION)
-    async def status(request: fastapi.Request) -> dict[str, Any]:
-        return model.status(**request.path_params)
+    @app.get("/metrics")
+    async def page() -> fastapi.Response:
+        return fastapi.Response(metrics.page(), media_type=metrics.content_type)
 
-    @app.get(f"{_MODEL}/metadata")
-    @app.get(f"{_VERSION}/metadata")
-    async def metadata(request: fastapi.Request) -> dict[str, Any]:
-        return model.metadata(**request.path_params)
+    @app.api_route("/v1/{path:path}", methods=_METHODS)
+    async def model(request: fastapi.Request) -> JSONResponse:
+        address = addresses.parse(request.method, request.scope["path"])
+        return JSONResponse(await _answer(address, request))
 
-    @app.post(f"{_MODEL}:predict")
-    @app.post(f"{_VERSION}:predict")
-    async def predict(request: fastapi.Request) -> JSONResponse:
-        body = await _body(request, max_body)
-        answer = functools.partial(model.predict, body, **request.path_params)
-        return JSONResponse(await asyncio.get_running_loop().run_in_executor(worker, answer))
+    async def _answer(address: addresses.Address, request: fastapi.Request) -> dict[str, Any]:
+        if address.call == "status":
+            return versions.status(address)
+        with versions.lease(address) as served:
+            if address.call == "metadata":
+                return served.metadata(versions.name)
+            if address.call != "predict":
+                raise rest.other_method(address.call)
+            try:
+                async with asyncio.timeout(limits.seconds), bodies.read(request) as body:
+                    return await while_connected(request, served.predict(body))
+            except TimeoutError as error:
+                raise rest.Refusal(504, f"Timed out after {limits.seconds:g} s: send fewer images at once") from error
 
     @app.exception_handler(rest.Refusal)
     async def refused(request: fastapi.Request, error: rest.Refusal) -> JSONResponse:
-        return _error(error.status, str(error))
+        return answers.error(error.status, str(error))
 
     @app.exception_handler(errors.CtcovError)
     async def unreadable(request: fastapi.Request, error: errors.CtcovError) -> JSONResponse:
-        return _error(400, errors.one_line(error))
+        metrics.refused_images.inc()
+        return answers.error(400, errors.one_line(error))
 
     @app.exception_handler(HTTPException)
     async def unknown(request: fastapi.Request, error: HTTPException) -> JSONResponse:
-        if request.url.path.startswith("/v1/"):
-            return _error(400, f"Malformed request: {request.method} {request.url.path}")
-        return _error(error.status_code, f"{error.detail}: {request.method} {request.url.path}")
-
-    @app.exception_handler(Exception)
-    async def failed(request: fastapi.Request, error: Exception) -> JSONResponse:
-        return _error(500, f"internal error ({type(error).__name__})")
+        return answers.error(error.status_code, f"{error.detail}: {request.method} {request.url.path}")
 
     return app
-
-
-async def _body(request: fastapi.Request, limit: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise rest.Refusal(413, f"request of more than {limit} bytes: send fewer images at once")
-    return bytes(body)
-
-
-def _error(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"error": message}, status)

@@ -1,102 +1,126 @@
-"""The model that a server serves: name, version, and what it says of itself and of images."""
+"""One version of a model, opened and ready: what it says of itself and of images."""
 
+import asyncio
 import io
-import re
+import os
+import pathlib
 from typing import Any
 
 from PIL import Image
 
-from ctcov_tf import errors, predictor
-from ctcov_tf.export import layout
+from ctcov_tf import predictor, tensorflow_log
 from ctcov_tf.serving import rest
+from ctcov_tf.serving.batching import Batcher
+from ctcov_tf.serving.metrics import Metrics
+from ctcov_tf.serving.settings import Batching, Limits
 
 
 class ServedModel:
-    """One model under one name and version.
+    """One version of a model, with the queue before it.
 
     Attributes:
-      name: in addresses.
-      version: of the export; 1 of a run directory.
+      info: the model's record.
+      version: its number.
+      signatures: names of those that it answers.
     """
 
-    def __init__(self, model: predictor.Predictor, name: str | None = None) -> None:
-        """Takes an opened model into service.
+    def __init__(
+        self,
+        models: list[predictor.Predictor],
+        version: int,
+        batching: Batching,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> None:
+        """Starts the threads that answer.
 
         Args:
-          model: what answers.
-          name: in addresses; the model's own if None.
-
-        Raises:
-          CtcovError: no address can hold the name.
+          models: the opened model, once for each thread.
+          version: its number.
+          batching: how images that wait become batches.
+          limits: what is refused.
+          metrics: where batches are counted.
         """
-        self.name = name or model.info.name
-        if not re.fullmatch(r"[\w.-]+", self.name):
-            raise errors.CtcovError(
-                f"name {self.name!r}: no name for an address: choose --name of letters, digits and . _ -"
-            )
-        self.version = layout.version_of(model.path)
-        self._model = model
+        self.info = models[0].info
+        self.version = version
+        self.signatures = (rest.SIGNATURE, rest.EXPLAIN) if models[0].explains else (rest.SIGNATURE,)
+        self._limits = limits
+        self._models = models
+        self._batcher = Batcher(models, batching, limits, metrics.batch_size.observe)
+
+    @property
+    def waiting(self) -> int:
+        """Images that wait for the model."""
+        return self._batcher.waiting
 
     def warm_up(self) -> None:
-        """Answers a blank image, so that the first request does not wait for what is done once."""
-        image = io.BytesIO()
-        Image.new("L", (64, 64)).save(image, "PNG")
-        self._model.predict(image.getvalue(), "blank image")
+        """Answers blank images, in batches of every size, so that no request waits for what is done once."""
+        file = io.BytesIO()
+        Image.new("L", (64, 64)).save(file, "PNG")
+        blank = predictor.read(file.getvalue(), "blank image")
+        for model in dict.fromkeys(self._models):
+            for size in self._batcher.sizes:
+                model.predict_batch([blank] * size)
+            if model.explains:
+                model.explain_batch([blank])
 
-    def status(self, name: str, version: int | None = None) -> dict[str, Any]:
-        """The state of the model's versions, as TensorFlow Serving's GetModelStatusResponse.
-
-        Args:
-          name: that a request names.
-          version: that a request names; None for all.
-
-        Raises:
-          Refusal: no such model, or no such version.
-        """
-        if not self._is(name, version):
-            versions = "any versions" if version is None else f"version {version}"
-            raise rest.Refusal(404, f"Could not find {versions} of model {name}")
-        status = {"error_code": "OK", "error_message": ""}
-        return {"model_version_status": [{"version": str(self.version), "state": "AVAILABLE", "status": status}]}
-
-    def metadata(self, name: str, version: int | None = None) -> dict[str, Any]:
+    def metadata(self, name: str) -> dict[str, Any]:
         """Inputs and outputs, as TensorFlow Serving's GetModelMetadataResponse, and the model's record beside them.
 
         Args:
-          name: that a request names.
-          version: that a request names; None for the highest.
-
-        Raises:
-          Refusal: no such model, or no such version.
+          name: of the model, in addresses.
         """
-        self._find(name, version)
-        signatures = {rest.SIGNATURE: rest.signature(self._model.info)}
+        described = {rest.SIGNATURE: rest.signature(self.info), rest.EXPLAIN: rest.explained(self.info)}
+        signatures = {name: described[name] for name in self.signatures}
         return {
-            "model_spec": {"name": self.name, "signature_name": "", "version": str(self.version)},
-            "metadata": {"signature_def": {"signature_def": signatures}, "model_info": self._model.info.to_dict()},
+            "model_spec": {"name": name, "signature_name": "", "version": str(self.version)},
+            "metadata": {"signature_def": {"signature_def": signatures}, "model_info": self.info.to_dict()},
         }
 
-    def predict(self, body: bytes, name: str, version: int | None = None) -> dict[str, Any]:
-        """Answers a request to predict; one at a time.
+    async def predict(self, body: bytes) -> dict[str, Any]:
+        """Answers a request to predict.
 
         Args:
           body: its JSON.
-          name: that the request names.
-          version: that the request names; None for the highest.
 
         Raises:
-          Refusal: no such model or version, or the request has not TensorFlow Serving's form.
+          Refusal: the request has not TensorFlow Serving's form, or is too much.
           CtcovError: one of the images cannot be read; none is answered.
         """
-        self._find(name, version)
-        request = rest.read(body)
-        predictions = [self._model.predict(data, place) for place, data in request.images.items()]
-        return rest.write(predictions, self._model.info, columns=request.columns)
+        request = await asyncio.to_thread(rest.read, body, self.signatures, self._limits)
+        coming = self._batcher.submit(request)
+        try:
+            answers = await asyncio.gather(*map(asyncio.wrap_future, coming))
+        finally:
+            for answer in coming:
+                answer.cancel()
+        return rest.write(answers, self.info, columns=request.columns)
 
-    def _is(self, name: str, version: int | None) -> bool:
-        return name == self.name and version in (None, self.version)
+    def close(self) -> None:
+        """Ends the threads once nothing waits."""
+        self._batcher.close()
 
-    def _find(self, name: str, version: int | None) -> None:
-        if not self._is(name, version):
-            wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            raise rest.Refusal(404, f"Servable not found for request: {wanted}")
+
+def open_model(path: pathlib.Path, version: int, batching: Batching, limits: Limits, metrics: Metrics) -> ServedModel:
+    """Opens a version of a model and warms it up.
+
+    Args:
+      path: what `predictor.load` opens.
+      version: its number.
+      batching: how images that wait become batches.
+      limits: what is refused.
+      metrics: where batches are counted.
+
+    Raises:
+      CtcovError: it cannot be opened.
+    """
+    if path.is_dir():
+        tensorflow_log.load_quietly()
+    workers = batching.workers
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    first = predictor.load(path, threads)
+    edge = isinstance(first, predictor.EdgePredictor)  # its interpreter answers one thread at a time
+    others = [predictor.load(path, threads) if edge else first for _ in range(workers - 1)]
+    model = ServedModel([first, *others], version, batching, limits, metrics)
+    model.warm_up()
+    return model

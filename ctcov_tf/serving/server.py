@@ -1,22 +1,31 @@
 """`ctcov serve`: opens a model, listens, and stops when it is told to."""
 
-from concurrent import futures
+from collections.abc import Iterator
+import contextlib
+import ipaddress
+import logging
 import os
 import pathlib
 import signal
 import socket
+import sys
+import threading
 
 import uvicorn
 
-from ctcov_tf import RESEARCH_USE, errors, predictor
-from ctcov_tf.serving import app
-from ctcov_tf.serving.served_model import ServedModel
-
-MAX_CONNECTIONS = 64
-"""More connections at once are refused with status 503."""
+from ctcov_tf import RESEARCH_USE, errors
+from ctcov_tf.serving import access, app
+from ctcov_tf.serving.metrics import Metrics
+from ctcov_tf.serving.served_model import ServedModel, open_model
+from ctcov_tf.serving.settings import Settings
+from ctcov_tf.serving.versions import Versions
 
 STOP_SECONDS = 10
 """How long running requests have to end when the server is told to stop."""
+
+
+KEEP_ALIVE_SECONDS = 65
+"""How long an idle connection is kept: longer than proxies keep theirs, so that none is closed under a request."""
 
 
 class Server(uvicorn.Server):
@@ -32,55 +41,98 @@ class Server(uvicorn.Server):
         print(self._ready, flush=True)
 
 
-def serve(path: pathlib.Path, *, host: str, port: int, name: str | None = None) -> int:
+def serve(path: pathlib.Path, settings: Settings) -> int:
     """Serves a model until Ctrl-C or SIGTERM; running requests are answered first.
 
     Args:
-      path: what `predictor.load` opens.
-      host: address to listen at.
-      port: port to listen at; 0 takes a free one.
-      name: of the model in addresses; its own if None.
+      path: a folder of versions, or one model of any kind.
+      settings: everything else.
 
     Returns:
       Exit code: 0.
 
     Raises:
-      CtcovError: the model cannot be opened, or the address cannot be listened at.
+      CtcovError: the model cannot be opened, the address cannot be listened at, or the token cannot be read.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    _log_to_stderr(settings)
+    token = access.token(settings.token_file)
+    metrics = Metrics()
     try:
-        with _listen(host, port) as listening, futures.ThreadPoolExecutor(1, "model") as worker:
-            model = ServedModel(predictor.load(path), name)
-            worker.submit(model.warm_up).result()
+        with _listen(settings.host, settings.port) as listening, versions_of(path, settings, metrics) as versions:
+            if token is None and not _is_loopback(listening):
+                print(f"warning: {settings.host} is open to the network without a token", file=sys.stderr)
             config = uvicorn.Config(
-                app.create(model, worker),
+                app.create(versions, settings.limits, metrics, token),
                 log_level="warning",
                 access_log=False,
                 http="h11",
                 ws="none",
                 lifespan="off",
-                limit_concurrency=MAX_CONNECTIONS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
-            Server(config, _ready(model, listening)).run([listening])
+            Server(config, _ready(versions, listening)).run([listening])
     except KeyboardInterrupt:
         print("stopped")
     return 0
 
 
+@contextlib.contextmanager
+def versions_of(path: pathlib.Path, settings: Settings, metrics: Metrics) -> Iterator[Versions]:
+    """The model's versions, watched as long as the context lasts.
+
+    Args:
+      path: a folder of versions, or one model of any kind.
+      settings: everything else.
+      metrics: where batches are counted.
+
+    Raises:
+      CtcovError: the model cannot be opened.
+    """
+
+    def opened(found: pathlib.Path, version: int) -> ServedModel:
+        return open_model(found, version, settings.batching, settings.limits, metrics)
+
+    versions = Versions(path, settings, opened)
+    watcher = threading.Thread(target=versions.watch, args=(settings.poll,), name="versions", daemon=True)
+    watcher.start()
+    try:
+        yield versions
+    finally:
+        versions.close()
+        watcher.join(STOP_SECONDS)
+
+
+def _log_to_stderr(settings: Settings) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger(__package__).addHandler(handler)
+    access_log = logging.getLogger("ctcov.access")
+    access_log.addHandler(handler)
+    access_log.setLevel(logging.INFO if settings.access_log else logging.WARNING)
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family)
+        listening = socket.create_server((host, port), family=family)
     except OSError as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise errors.CtcovError(f"{host}:{port}: {reason}: choose another --port or --host") from error
+    # asyncio leaves Nagle's algorithm on where a socket does not name its protocol, which costs 40 ms an answer
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
-def _ready(model: ServedModel, listening: socket.socket) -> str:
+def _is_loopback(listening: socket.socket) -> bool:
+    return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+
+
+def _ready(versions: Versions, listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     place = f"[{host}]" if ":" in host else host
     return (
-        f"serving {model.name}, version {model.version}, at http://{place}:{port}/v1/models/{model.name}:predict\n"
+        f"serving {versions.name}, version {versions.latest}, at http://{place}:{port}/v1/models/{versions.name}:predict\n"
         f"{RESEARCH_USE}"
     )

@@ -77,12 +77,11 @@ def test_every_truncation_is_refused(name):
             decode.decode_rgb(data[:length], name)
 
 
-def test_limit_is_met_exactly(monkeypatch):
-    monkeypatch.setattr(decode, "MAX_PIXELS", samples.HEIGHT * samples.WIDTH)
-    decode.decode_rgb(samples.READABLE["png_grey"], "image")
-    monkeypatch.setattr(decode, "MAX_PIXELS", samples.HEIGHT * samples.WIDTH - 1)
-    with pytest.raises(errors.CtcovError, match="41 x 37 pixels"):
-        decode.decode_rgb(samples.READABLE["png_grey"], "image")
+def test_limit_is_met_exactly():
+    pixels = samples.HEIGHT * samples.WIDTH
+    decode.decode_rgb(samples.READABLE["png_grey"], "image", pixels)
+    with pytest.raises(errors.CtcovError, match=f"41 x 37 pixels, the limit is {pixels - 1}"):
+        decode.decode_rgb(samples.READABLE["png_grey"], "image", pixels - 1)
 
 
 def test_reads_by_content_whatever_the_file_is_called(tmp_path):

@@ -2,15 +2,19 @@
 
 from concurrent import futures
 import contextlib
+import json
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
 
 import httpx
+import numpy as np
 import pytest
 
+from benchmarks import embedded_server, load
 from ctcov_tf import RESEARCH_USE, predictor
 
 READY = re.compile(r"serving (\S+), version (\d+), at (http://127\.0\.0\.1:\d+)/v1/models/\S+:predict\n")
@@ -27,7 +31,7 @@ def serving(model, *flags):
         str(model),
         "--port",
         "0",
-        *flags,
+        *map(str, flags),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -75,6 +79,19 @@ def test_a_body_that_is_too_large_is_refused_and_the_server_goes_on(client):
     answer = client.post("/v1/models/mean_grey:predict", content=bytes(40 * 2**20))
     assert answer.status_code == 413
     assert client.get("/healthz").status_code == 200
+
+
+def test_answers_are_not_held_back_by_the_network(address, image_files):
+    """With Nagle's algorithm each answer on a connection that stays open takes 40 ms or more."""
+    server = embedded_server.Asked(0, int(address.rpartition(":")[2]), "/v1/models/mean_grey:predict")
+    body = embedded_server.request(image_files[0])
+    with contextlib.closing(server.connect()) as connection:
+        seconds = []
+        for _ in range(40):
+            start = time.perf_counter()
+            server.ask(connection, body)
+            seconds.append(time.perf_counter() - start)
+    assert min(seconds[20:]) < 0.03
 
 
 def test_requests_at_once_are_all_answered_rightly(address, image_files, rows):
@@ -129,11 +146,15 @@ def test_a_port_in_use_is_one_line(address, mean_grey_file, run_command):
     assert answer.stderr == f"error: 127.0.0.1:{port}: Address already in use: choose another --port or --host\n"
 
 
-def test_a_tflite_file_is_served_without_tensorflow(mean_grey_file, image_files, rows):
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_tflite_file_is_served_without_tensorflow(mean_grey_file, tmp_path, kind):
+    load.put_tflite(mean_grey_file, tmp_path, 1)
+    path = mean_grey_file if kind == "file" else tmp_path
     code = (
-        "import sys; from concurrent import futures; from ctcov_tf import predictor; "
-        "from ctcov_tf.serving import server; from ctcov_tf.serving.served_model import ServedModel; "
-        f"model = ServedModel(predictor.load({str(mean_grey_file)!r})); model.warm_up(); "
+        "import pathlib, sys\n"
+        "from ctcov_tf.serving import metrics, server, settings, versions\n"
+        f"served = server.versions_of(pathlib.Path({str(path)!r}), settings.Settings(), metrics.Metrics())\n"
+        "with served as opened: assert opened.latest in (1, 3)\n"
         "print(sorted({'tensorflow', 'keras', 'pandas', 'sklearn', 'matplotlib', 'scipy', 'cv2'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
@@ -143,19 +164,32 @@ def test_a_tflite_file_is_served_without_tensorflow(mean_grey_file, image_files,
 @pytest.mark.parametrize("kind", ["saved_model", "run"])
 def test_saved_models_and_runs_are_served(kind, tiny_fusion_run, tiny_fusion_exports, image_files, rows):
     path = tiny_fusion_run.path if kind == "run" else tiny_fusion_exports["saved_model"].parent
-    image = image_files[0].read_bytes()
-    expected = predictor.load(path).predict(image, "image")
+    images = [file.read_bytes() for file in image_files]
+    model = predictor.load(path)
+    expected = [model.explain(image, "image") for image in images]
     with serving(path) as (_, address):
-        asked = httpx.post(f"{address}/v1/models/deep_cxr_net:predict", json=rows(image), timeout=60)
-        (answer,) = asked.raise_for_status().json()["predictions"]
-    assert answer["probability"] == pytest.approx(expected.probability, abs=1e-6)
-    assert {name: answer[name] for name in expected.likelihoods} == pytest.approx(expected.likelihoods, abs=1e-6)
+        asked = httpx.post(f"{address}/v1/models/deep_cxr_net:predict", json=rows(*images), timeout=60)
+        answers = asked.raise_for_status().json()["predictions"]
+        explain = rows(*images) | {"signature_name": "explain"}
+        asked = httpx.post(f"{address}/v1/models/deep_cxr_net:predict", json=explain, timeout=60)
+        explained = asked.raise_for_status().json()["predictions"]
+        damaged = httpx.post(f"{address}/v1/models/deep_cxr_net:predict", json=rows(images[0], images[1][:99]))
+    assert damaged.status_code == 400
+    for answer, one in zip(answers, expected, strict=True):
+        prediction = one.prediction
+        assert answer["probability"] == pytest.approx(prediction.probability, abs=1e-6)
+        found = {name: answer[name] for name in prediction.likelihoods}
+        assert found == pytest.approx(prediction.likelihoods, abs=1e-6)
+    for answer, one in zip(explained, expected, strict=True):
+        maps = [answer[name] for name in ("heatmap", "heatmap_part1", "heatmap_part2")]
+        for heatmap, drawn in zip(maps, one.heatmaps.values(), strict=True):
+            np.testing.assert_allclose(heatmap, drawn, atol=1e-4)
+        assert f"part1_{answer['finding_part1']}" == list(one.heatmaps)[1]
 
 
 def test_a_request_that_runs_is_answered_before_it_stops(mean_grey_file, rows):
     """Large images take seconds; the signal comes while they are read."""
     import cv2
-    import numpy as np
 
     image = cv2.imencode(".png", np.full((6000, 6000, 3), 51, np.uint8))[1].tobytes()
     with serving(mean_grey_file) as (process, address), futures.ThreadPoolExecutor(1) as asking:
@@ -166,3 +200,101 @@ def test_a_request_that_runs_is_answered_before_it_stops(mean_grey_file, rows):
         answers = asked.result(60).json()["predictions"]
         process.communicate(timeout=30)
     assert [answer["label"] for answer in answers] == ["normal"] * 4
+
+
+def states(address):
+    found = httpx.get(f"{address}/v1/models/mean_grey").json()["model_version_status"]
+    return {int(one["version"]): one["state"] for one in found}
+
+
+def test_a_new_version_takes_over_under_load_and_nothing_is_lost(mean_grey_file, image_files, tmp_path):
+    load.put_tflite(mean_grey_file, tmp_path, 1)
+    flags = ("--poll", "0.1", "--label", "first=1")
+    with serving(tmp_path, *flags) as (process, address):
+        server = embedded_server.Asked(process.pid, int(address.rpartition(":")[2]), "/v1/models/mean_grey:predict")
+        body = embedded_server.request(image_files[0])
+        found = load.load(server, body, 8, 3.0, {1.0: lambda: load.put_tflite(mean_grey_file, tmp_path, 2)})
+        assert states(address) == {2: "AVAILABLE", 1: "AVAILABLE"}
+        first = httpx.post(f"{address}/v1/models/mean_grey/labels/first:predict", content=body).json()["predictions"]
+    assert found.faults == []
+    assert {answer.threshold for answer in found.answers} == {0.4, load.SECOND_THRESHOLD}
+    assert found.answers[0].threshold == first[0]["threshold"] == 0.4
+    assert found.answers[-1].threshold == load.SECOND_THRESHOLD
+
+
+def test_a_version_that_cannot_be_loaded_changes_nothing(mean_grey_file, image_files, rows, tmp_path):
+    load.put_tflite(mean_grey_file, tmp_path, 1)
+    with serving(tmp_path, "--poll", "0.1") as (_, address):
+        (tmp_path / "2").mkdir()
+        (tmp_path / "2" / "model.tflite").write_bytes(mean_grey_file.read_bytes()[:100])
+        for _ in range(300):
+            if 2 in states(address):
+                break
+            time.sleep(0.1)
+        assert states(address) == {2: "END", 1: "AVAILABLE"}
+        (failed, _) = httpx.get(f"{address}/v1/models/mean_grey").json()["model_version_status"]
+        assert "export it again" in failed["status"]["error_message"]
+        asked = httpx.post(f"{address}/v1/models/mean_grey:predict", json=rows(image_files[0].read_bytes()))
+        assert asked.status_code == 200
+
+
+def test_many_clients_leave_nothing_behind(mean_grey_file, image_files):
+    """The short form of `benchmarks.load`: no fault, and no memory that grows with the requests."""
+    with embedded_server.serving(mean_grey_file) as server:
+        found = load.load(server, embedded_server.request(image_files[0]), 32, 6.0)
+    assert found.faults == []
+    assert len(found.answers) > 200
+    assert found.memory_at(6) < 1.1 * found.memory_at(2)
+
+
+def test_a_token_is_asked_for(mean_grey_file, tmp_path):
+    file = tmp_path / "token"
+    file.write_text("s3cret\n")
+    with serving(mean_grey_file, "--token-file", file) as (_, address):
+        assert httpx.get(f"{address}/v1/models/mean_grey").status_code == 401
+        headers = {"Authorization": "Bearer s3cret"}
+        assert httpx.get(f"{address}/v1/models/mean_grey", headers=headers).status_code == 200
+
+
+def test_an_open_address_without_a_token_is_warned_of(mean_grey_file):
+    command = [sys.executable, "-c", "from ctcov_tf.cli import main; main()", "serve", str(mean_grey_file)]
+    flags = ["--host", "0.0.0.0", "--port", "0"]
+    with subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("serving mean_grey")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    assert "warning: 0.0.0.0 is open to the network without a token\n" in err
+
+
+def test_the_access_log_says_what_was_asked_and_nothing_of_it(mean_grey_file, image_files, rows):
+    with serving(mean_grey_file, "--access-log") as (process, address):
+        httpx.post(f"{address}/v1/models/mean_grey:predict?patient=Jane", json=rows(image_files[0].read_bytes()))
+        httpx.get(f"{address}/Jane/Doe")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    lines = [line for line in err.splitlines() if "XNNPACK" not in line]
+    calls = [json.loads(line[line.index("{") :]) for line in lines]
+    assert [(call["call"], call["status"]) for call in calls] == [("predict", 200), ("other", 404)]
+    assert all(set(call) == {"call", "status", "ms"} for call in calls)
+    assert "Jane" not in err
+    assert "127.0.0.1" not in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (("--label", "stable=7"), "has no version 7: choose from 3"),
+        (("--label", "stable"), "'stable' is no label and version, such as stable=2"),
+        (("--max-images", "0"), "'0' is no number above 0"),
+        (("--max-images", "200"), "--max-images 200: more than --max-queue 128"),
+        (("--timeout", "nan"), "'nan' is no number above 0"),
+        (("--token-file", "nowhere"), "nowhere: no token can be read"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(mean_grey_file, run_command, flags, line):
+    command = ("-c", "from ctcov_tf.cli import main; main()", "serve", mean_grey_file, "--port", "0")
+    answer = run_command(*command, *flags)
+    assert answer.returncode == 2
+    assert line in answer.stderr
+    assert answer.stderr.startswith("error: ")
+    assert answer.stderr.count("\n") == 1

@@ -1,0 +1,72 @@
+"""Sees every request pass: counts and times it, logs it where that is asked for, and answers where the code fails.
+
+Nothing that a client sent gets into a log or a metric: no address, no name, no content, and no error's message, which
+might repeat them.
+"""
+
+import asyncio
+import json
+import logging
+import time
+import traceback
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ctcov_tf.serving import answers
+from ctcov_tf.serving.metrics import Metrics
+
+_CLIENT_GONE = 499  # as proxies call it; nobody reads it
+_CALLS = ("predict", "classify", "regress", "metadata", "healthz", "metrics")
+_log = logging.getLogger(__name__)
+_access = logging.getLogger("ctcov.access")
+
+
+class Observer:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on one request."""
+        start = time.perf_counter()
+        status = 0
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except ClientDisconnect:
+            status = status or _CLIENT_GONE
+        except asyncio.CancelledError:  # the server stops, and has waited long enough
+            if not status:
+                await answers.error(503, "The server stops: ask again later")(scope, receive, noting)
+        except Exception as error:
+            _log.error("%s: %s", type(error).__name__, _place(error))
+            if not status:
+                await answers.error(500, f"internal error ({type(error).__name__})")(scope, receive, noting)
+        seconds = time.perf_counter() - start
+        call = _call(scope["path"])
+        self._metrics.requests.labels(call, status).inc()
+        self._metrics.seconds.labels(call).observe(seconds)
+        if _access.isEnabledFor(logging.INFO):
+            _access.info(json.dumps({"call": call, "status": status, "ms": round(1e3 * seconds, 1)}))
+
+
+def _call(path: str) -> str:
+    last = path.rpartition(":")[2].rpartition("/")[2]
+    if last in _CALLS:
+        return last
+    return "status" if path.startswith("/v1/models/") else "other"
+
+
+def _place(error: BaseException) -> str:
+    """Where an error arose: files and lines, without what stands there."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames))
