@@ -150,7 +150,8 @@ def test_explained_answers_name_their_maps_as_the_saved_model_does(record, about
 @pytest.mark.parametrize("columns", [False, True])
 def test_a_refused_image_has_no_heat_map(columns):
     record = info()
-    refused = Prediction("a", None, "not a chest CT", 0.5, {}, {}, "net", in_distribution=False, reason="not a chest CT")
+    reason = "not a chest CT"
+    refused = Prediction("a", None, reason, 0.5, {}, {}, "net", in_distribution=False, reason=reason)
     explained = Explanation(refused, np.zeros((4, 4, 3), np.uint8), {})
     answer = rest.write([explained], record, columns=columns)
     assert (answer["outputs"]["heatmap"] if columns else [answer["predictions"][0]["heatmap"]]) == [None]
