@@ -119,8 +119,8 @@ def _print_slices(series: Series, answers: Sequence[studies.SliceAnswer], *, as_
     for one in answers:
         position = "-" if one.position is None else f"{one.position:.1f}"
         probability = "-" if one.prediction.probability is None else f"{one.prediction.probability:.4f}"
-        threshold = f"{one.prediction.threshold:9.4f}"
-        print(f"{one.number:5}  {position:>12}  {probability:>11}  {threshold}  {one.prediction.label}")
+        threshold = "-" if one.prediction.probability is None else f"{one.prediction.threshold:.4f}"
+        print(f"{one.number:5}  {position:>12}  {probability:>11}  {threshold:>9}  {one.prediction.label}")
 
 
 def _print_study(answer: studies.StudyAnswer, info: ModelInfo, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ctcov_tf import RESEARCH_USE, errors, predict, predictor
 from ctcov_tf.images import pseudonym
+from ctcov_tf.model_info import GateInfo
 from ctcov_tf.study import StudyRule
 from tests import fixed_predictor
 from tests.images import dicom_samples as samples
@@ -112,6 +113,31 @@ def test_heat_maps_have_pseudonyms(model, study, tmp_path, capsys):
     names = [pathlib.Path(one["heatmap"]).name for one in slices]
     assert names == [f"{one['image'].replace('/', '-')}.png" for one in slices]
     assert cv2.imread(slices[0]["heatmap"]).shape == (16, 20, 3)
+
+
+class Refusing(fixed_predictor.Fixed):
+    """A model whose gate refuses every image."""
+
+    def outputs(self, data, image, *, heatmaps=False):
+        found = super().outputs(data, image, heatmaps=heatmaps)
+        return found | {"in_distribution": np.array([False]), "ood_score": np.array([3.0], np.float32)}
+
+
+def test_slices_that_the_gate_refuses_have_no_probability(monkeypatch, study, tmp_path, capsys):
+    gate = GateInfo("not a chest CT as this model knows them", 0.99, 40, 20, 1.0, {"layout": 32}, "00")
+    info = dataclasses.replace(fixed_predictor.info(), modality="CT", study=RULE, gate=gate)
+    monkeypatch.setattr(predictor, "load", lambda path, threads=None: Refusing(info, 0.8))
+    maps = tmp_path / "maps"
+    assert predict.predict_command("model", [study / "a"], as_json=True, heatmap=maps) == 0
+    *slices, answer = lines(capsys.readouterr())
+    assert {(one["probability"], one["reason"], one["heatmap"]) for one in slices} == {(None, gate.reason, None)}
+    assert not maps.exists()
+    assert (answer["maximum"], answer["mean_of_highest"], answer["label"]) == (None, None, None)
+    assert answer["series"][0]["remarks"] == ["4 of 4 slices are unlike the images that the model knows"]
+    assert predict.predict_command("model", [study / "a"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[2].split(maxsplit=4) == ["1", "0.0", "-", "-", gate.reason]
+    assert out[-2].endswith(": no slice has a probability")
 
 
 @pytest.mark.parametrize(("known", "word"), [("CT", "digital radiography"), ("CXR", "computed tomography")])
