@@ -14,8 +14,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ctcov_tf.serving import answers
+from ctcov_tf.serving.memory import Leftovers
 from ctcov_tf.serving.metrics import Metrics
 
+_REFUSED = 400
 _CLIENT_GONE = 499  # as proxies call it; nobody reads it
 _CALLS = ("predict", "classify", "regress", "metadata", "healthz", "metrics")
 _log = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ class Observer:
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._leftovers = Leftovers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on one request."""
@@ -51,6 +54,8 @@ class Observer:
             _log.error("%s: %s", type(error).__name__, _place(error))
             if not status:
                 await answers.error(500, f"internal error ({type(error).__name__})")(scope, receive, noting)
+        if status >= _REFUSED:
+            self._leftovers.give_back()
         seconds = time.perf_counter() - start
         call = _call(scope["path"])
         self._metrics.requests.labels(call, status).inc()

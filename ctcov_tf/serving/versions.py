@@ -8,6 +8,7 @@ status and changes nothing.
 from collections.abc import Callable, Iterator
 import contextlib
 import dataclasses
+import gc
 import logging
 import pathlib
 import re
@@ -205,6 +206,8 @@ class Versions:
             self._states[number] = _State("UNLOADING")
             self._changed.wait_for(lambda: not self._leases.get(number) or self._stop.is_set())
         model.close()
+        del model
+        gc.collect()  # a SavedModel's parts refer to each other
         self._note(number, _State("END"))
 
     def _note(self, number: int, state: _State) -> None:

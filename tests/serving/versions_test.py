@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 
 import pytest
 
@@ -106,6 +107,20 @@ def test_a_version_that_failed_is_tried_again_once_its_files_change(serving):
     (served.folder / "2" / "model.tflite").write_bytes(b"whole")
     look(served)
     assert served.answering() == 2
+
+
+def test_a_version_that_ended_is_let_go_of(serving):
+    """Like a SavedModel, it refers to itself."""
+    model = Fixed(info(), 0.01)
+    model.itself = model
+    gone = weakref.ref(model)
+    served = serving(1, models={1: model})
+    served.put(2)
+    served.models.clear()
+    del model
+    look(served)
+    assert served.answering() == 2
+    assert gone() is None
 
 
 def test_labels_name_versions(serving):
