@@ -1,5 +1,6 @@
 """What is fitted after training, inside every form: temperature, operating points, prediction sets, input gate."""
 
+import asyncio
 import json
 import shutil
 import warnings
@@ -18,7 +19,9 @@ from ctcov_tf.export import samples, saved_model, tflite, verify
 from ctcov_tf.images import decode
 from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.serving import rest
+from ctcov_tf.serving.metrics import Metrics
 from ctcov_tf.serving.served_model import ServedModel
+from ctcov_tf.serving.settings import Batching, Limits
 from tests.serving.rest_test import b64
 
 SIGNATURES = ("serving_default", "pixels", "pixels_float", "explain")
@@ -208,15 +211,16 @@ def test_json_has_null_and_the_reason_and_no_heat_map_is_drawn(exports, known, s
 
 @pytest.mark.parametrize("form", ["float32", "saved_model"])
 def test_the_server_answers_with_null_and_the_reason(opened, known, stripes, form):
-    model = ServedModel(opened[form])
+    model = ServedModel([opened[form]], 1, Batching(), Limits(), Metrics())
     rows = [b64(known[0].data), b64(stripes.read_bytes())]
-    answered, refused = model.predict(json.dumps({"instances": rows}).encode(), model.name)["predictions"]
+    answered, refused = asyncio.run(model.predict(json.dumps({"instances": rows}).encode()))["predictions"]
     assert set(answered) == set(refused) == set(rest.signature(opened[form].info)["outputs"])
     assert (answered["in_distribution"], answered["reason"]) == (True, None)
     assert len(answered["operating_points"]) == 3
     assert (refused["probability"], refused["probabilities"], refused["label"]) == (None, [None], REASON)
     assert (refused["prediction_set"], refused["operating_points"], refused["coverage"]) == (None, None, 0.9)
-    columns = model.predict(json.dumps({"inputs": {"image_bytes": rows}}).encode(), model.name)["outputs"]
+    columns = asyncio.run(model.predict(json.dumps({"inputs": {"image_bytes": rows}}).encode()))["outputs"]
+    model.close()
     assert columns["reason"] == [None, REASON]
     json.dumps([answered, refused, columns], allow_nan=False)
 
