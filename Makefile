@@ -20,13 +20,15 @@ install: .venv/installed
 
 demo: demo-ct demo-cxr
 	@printf '\nThe images were synthetic phantoms. Research use only, not for diagnosis.\n'
-	@printf '  %s\n' $(DEMO)/*/report.html $(DEMO)/exports/*/1 $(DEMO)/exports/*.tflite
+	@printf '  %s\n' $(DEMO)/*/*.html $(DEMO)/*/card/*.html $(DEMO)/exports/*/1 $(DEMO)/exports/*.tflite
 
 demo-ct: install
 	rm -rf $(DEMO)/ct $(DEMO)/exports/deep_ct_net_tiny*
 	$(BIN)/tfds build tfds_ctcov19/phantom --config ct --data_dir $(DEMO)/data
+	$(BIN)/ctcov audit phantom/ct --data-dir $(DEMO)/data --out $(DEMO)/audit
 	$(BIN)/python train.py deep_ct_net_tiny --data-dir $(DEMO)/data --run-dir $(DEMO)/ct
 	$(BIN)/ctcov evaluate $(DEMO)/ct
+	$(BIN)/ctcov card $(DEMO)/ct
 	$(BIN)/python export.py $(DEMO)/ct --out $(DEMO)/exports
 
 demo-cxr: install

@@ -185,9 +185,28 @@ def _performance(facts: Facts) -> list[Section]:
     missing = Unknown("metrics.json holds none; run ctcov evaluate again with a version of ctcov that measures it")
     for key, title in OF_EVALUATION.items():
         found = evaluation.get(key, missing)
+        if key == "calibration" and not isinstance(found, Unknown):
+            found = {split: _with_few_prevalences(one) for split, one in found.items()}
         content = _facts_or_unknown(found) if found else (["nothing of that kind applies to this run"], [])
         sections.append(Section(title, "metrics.json", *content, _figures(title, facts)))
     return sections
+
+
+def _with_few_prevalences(calibration: dict[str, Any]) -> dict[str, Any]:
+    """The calibration of a part with predictive values at the prevalences of the report's table, without its curves."""
+    points = []
+    for point in calibration["operating_points"]:
+        values = {
+            kind: {
+                f"where {prevalence:.0%} are positive": report.predictive_value(point, kind, prevalence)
+                for prevalence in report.PREVALENCES
+            }
+            for kind in ("positive", "negative")
+        }
+        points.append(point | {"predictive_values": values})
+    return {name: value for name, value in calibration.items() if name != "decision_curve"} | {
+        "operating_points": points
+    }
 
 
 def _figures(title: str, facts: Facts) -> dict[str, str]:

@@ -40,8 +40,8 @@ def rows(facts: Any, name: str = "") -> list[list[str]]:
 
 
 def is_metric(value: Any) -> bool:
-    """Whether a dict is a value with its interval."""
-    return isinstance(value, dict) and {"value", "low", "high"} <= set(value)
+    """Whether a dict is a value with its interval; a curve of such is none."""
+    return isinstance(value, dict) and {"value", "low", "high"} <= set(value) and not isinstance(value["value"], list)
 
 
 def _inside(facts: Any) -> list[tuple[Any, Any]] | None:

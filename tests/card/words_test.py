@@ -27,6 +27,7 @@ def test_nested_facts_become_rows():
         "points": [{"name": "youden", "threshold": 0.5}, {"name": "sensitive", "threshold": 0.25}],
         "empty": {},
         "bins": [{"count": number} for number in range(20)],
+        "curve": {"value": [0.1, 0.2], "low": [0.0, 0.1], "high": [0.2, 0.3]},
     }
     assert words.rows(facts) == [
         ["gate / rule", "0.95 quantile"],
@@ -35,4 +36,7 @@ def test_nested_facts_become_rows():
         ["points / sensitive / threshold", "0.25"],
         ["empty", "none"],
         ["bins", "20 entries, see the file"],
+        ["curve / value", "0.1, 0.2"],
+        ["curve / low", "0, 0.1"],
+        ["curve / high", "0.2, 0.3"],
     ]

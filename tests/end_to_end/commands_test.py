@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,6 +68,21 @@ def test_evaluate_writes_the_report(ctcov, run_directory):
     assert RESEARCH_USE in page
     assert 'src="data:image/png;base64,' in page
     assert len((run_directory / "test_readings.jsonl").read_text().splitlines()) == 1
+
+
+def test_the_card_tells_of_the_whole_evaluation(ctcov, run_directory, tmp_path):
+    """What evaluation and calibration really write, no hand-made record, finds its way into the card."""
+    shutil.copytree(run_directory, tmp_path / "run")
+    if not (tmp_path / "run" / "metrics.json").is_file():
+        assert ctcov("evaluate", tmp_path / "run").returncode == 0
+    answer = ctcov("card", tmp_path / "run", "--out", tmp_path / "card", "--json")
+    assert answer.returncode == 0, answer.stderr
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    card = (tmp_path / "card" / "model_card.md").read_text()
+    error = metrics["calibration"]["test"]["after"]["brier"]["value"]
+    assert f"{error:.3f}" in card
+    assert "predictive values / positive / where 5% are positive" in card
+    assert metrics["controls"]["test"].keys() <= json.loads(answer.stdout)["evaluation"]["controls"]["test"].keys()
 
 
 def test_explain_draws_an_overlay(ctcov, run_directory, image_file, tmp_path):
