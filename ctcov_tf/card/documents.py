@@ -23,14 +23,18 @@ OF_EVALUATION = {
 """Keys of metrics.json that become sections, whatever they hold."""
 NOT_FITTED = Unknown("calibration.json holds none; calibrate the run with a version of ctcov that fits it")
 FIGURES = {
-    "Metrics": {"roc.png": "ROC curves with 95 % band and operating points"},
-    "Calibration": {"reliability.png": "Reliability of the probabilities"},
+    "Metrics": {"roc": "ROC curves with 95 % band and operating points"},
+    "Calibration": {
+        "reliability": "Reliability of the probabilities",
+        "predictive_values": "Predictive values over the prevalence",
+        "decision_curve": "Net benefit over the threshold",
+    },
     "Explanation": {
-        "explanation_cascade.png": "Heat maps as the weights become random",
-        "explanation_deletion.png": "Probability as the image is deleted and inserted",
+        "explanation_cascade": "Heat maps as the weights become random",
+        "explanation_deletion": "Probability as the image is deleted and inserted",
     },
 }
-"""Figures of the report that a section shows, where they have been drawn."""
+"""Figures of the report that a section shows, by the beginning of their names, where they have been drawn."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,7 +214,12 @@ def _with_few_prevalences(calibration: dict[str, Any]) -> dict[str, Any]:
 
 
 def _figures(title: str, facts: Facts) -> dict[str, str]:
-    return {name: alt for name, alt in FIGURES.get(title, {}).items() if name in facts["figures"]}
+    return {
+        name: alt
+        for beginning, alt in FIGURES.get(title, {}).items()
+        for name in facts["figures"]
+        if name == f"{beginning}.png" or name.startswith(f"{beginning}_")
+    }
 
 
 def _readings(facts: Facts) -> Table:

@@ -82,6 +82,9 @@ def test_the_card_tells_of_the_whole_evaluation(ctcov, run_directory, tmp_path):
     error = metrics["calibration"]["test"]["after"]["brier"]["value"]
     assert f"{error:.3f}" in card
     assert "predictive values / positive / where 5% are positive" in card
+    page = (tmp_path / "card" / "model_card.html").read_text()
+    for figure in ("ROC curves", "Reliability of the probabilities", "Net benefit over the threshold"):
+        assert f'alt="{figure}' in page
     assert metrics["controls"]["test"].keys() <= json.loads(answer.stdout)["evaluation"]["controls"]["test"].keys()
 
 
