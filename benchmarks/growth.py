@@ -10,19 +10,16 @@ measured by `benchmarks.inference`. 13,505 is the size of CT-COV19 (Table II).
 A point's exponent is the slope between it and the first point in logarithms: 1 is a straight line, below is better.
 """
 
-import csv
 import dataclasses
 import math
 import pathlib
-import resource
 import tempfile
-import time
 from typing import Any
 
 import numpy as np
 import tyro
 
-from benchmarks import apart, record, roofline, timing
+from benchmarks import apart, growing_evaluation, record, roofline, timing
 from ctcov_tf import files
 
 PRESET = "deep_ct_net_slim"
@@ -31,10 +28,6 @@ BATCH_SIZES = (4, 8, 16, 32)  # at IMAGE_SIZE
 IMAGE_SIZE, BATCH_SIZE = 256, 16
 EVALUATED_IMAGES = (500, 1000, 3000, 6000, 13_505)
 GOAL = 1.1  # exponent of the last point; the rest is what a measurement scatters by
-
-_PATIENT_IMAGES = 8
-_NOISE_SIZE = 32
-_FITTED_IMAGES = 256  # of the train and of the validation part
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,19 +69,45 @@ class Curve:
 
 
 def main(options: Options) -> None:
-    """Measures the curves and publishes the record."""
-    base = apart.run(_step, 32, 2, 1)[1]
-    sizes = [apart.run(_step, size, BATCH_SIZE, options.rounds) for size in IMAGE_SIZES]
-    batches = [apart.run(_step, IMAGE_SIZE, size, options.rounds) for size in BATCH_SIZES]
+    """Measures one curve after the other, and writes the record anew after each."""
+    curves: list[Curve] = []
+    for measure in (_by_images, _by_batch, _by_size):
+        curves.append(measure(options.rounds))
+        made = _record(curves, options)
+        if options.record:
+            files.write_json(options.record, made)
+            _plot(curves, options.record.with_suffix(".png"))
+    record.publish(made, dataclasses.replace(options, record=None))
+    for curve in curves:
+        rows = zip(curve.amounts, curve.seconds, curve.megabytes, strict=True)
+        print(curve.name, *(f"  {amount:>8}: {spent:8.2f} s {peak:8.0f} MB" for amount, spent, peak in rows), sep="\n")
+
+
+def _by_images(_: int) -> Curve:
     with tempfile.TemporaryDirectory() as folder:
-        empty = apart.run(_evaluation, folder, _FITTED_IMAGES)[1]
-        evaluated = [apart.run(_evaluation, folder, images) for images in EVALUATED_IMAGES]
-    pixels = [size**2 for size in IMAGE_SIZES]
-    curves = [
-        _curve(f"a training step, batch {BATCH_SIZE}, by image size", "pixels of a side squared", pixels, sizes, base),
-        _curve(f"a training step, {IMAGE_SIZE} px, by batch", "images a batch", list(BATCH_SIZES), batches, base),
-        _curve("ctcov evaluate, by images", "images of the test part", list(EVALUATED_IMAGES), evaluated, empty),
-    ]
+        empty = apart.run(growing_evaluation.measure, folder, growing_evaluation.FITTED_IMAGES)[1]
+        found = [apart.run(growing_evaluation.measure, folder, images) for images in EVALUATED_IMAGES]
+    return _curve("ctcov evaluate, by images", "images of the test part", list(EVALUATED_IMAGES), found, empty)
+
+
+def _by_batch(rounds: int) -> Curve:
+    found = [apart.run(_step, IMAGE_SIZE, size, rounds) for size in BATCH_SIZES]
+    name = f"a training step, {IMAGE_SIZE} px, by batch"
+    return _curve(name, "images a batch", list(BATCH_SIZES), found, _least_step())
+
+
+def _by_size(rounds: int) -> Curve:
+    found = [apart.run(_step, size, BATCH_SIZE, rounds) for size in IMAGE_SIZES]
+    name = f"a training step, batch {BATCH_SIZE}, by image size"
+    return _curve(name, "pixels of a side squared", [size**2 for size in IMAGE_SIZES], found, _least_step())
+
+
+def _least_step() -> float:
+    """Peak megabytes of a process that trains on next to nothing."""
+    return apart.run(_step, 32, 2, 1)[1]
+
+
+def _record(curves: list[Curve], options: Options) -> dict[str, Any]:
     goals = [
         record.Goal(f"exponent of {kind} of {curve.name}", value, GOAL)
         for curve in curves
@@ -96,23 +115,12 @@ def main(options: Options) -> None:
     ]
     settings = {"preset": PRESET, "rounds": options.rounds, "threads": roofline.threads()}
     points = [dataclasses.asdict(curve) | {"exponents": curve.exponents()} for curve in curves]
-    made = record.make("growth", settings, [], goals, curves=points)
-    record.publish(made, dataclasses.replace(options, record=None))
-    for curve in curves:
-        rows = zip(curve.amounts, curve.seconds, curve.megabytes, strict=True)
-        print(curve.name, *(f"  {amount:>8}: {spent:8.2f} s {peak:8.0f} MB" for amount, spent, peak in rows), sep="\n")
-    if options.record:
-        files.write_json(options.record, made)
-        _plot(curves, options.record.with_suffix(".png"))
+    return record.make("growth", settings, [], goals, curves=points)
 
 
 def _curve(name: str, along: str, amounts: list[int], points: list[tuple[float, float]], base: float) -> Curve:
     seconds, megabytes = map(list, zip(*points, strict=True))
     return Curve(name, along, amounts, seconds, megabytes, base)
-
-
-def _peak_megabytes() -> float:
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
 
 
 def _step(image_size: int, batch_size: int, rounds: int) -> tuple[float, float]:
@@ -131,81 +139,7 @@ def _step(image_size: int, batch_size: int, rounds: int) -> tuple[float, float]:
     images = tf.random.normal((batch_size, image_size, image_size, 3))
     targets = tf.cast(tf.range(batch_size)[:, tf.newaxis] % 2, tf.float32)
     seconds = timing.in_turns({"step": lambda: model.train_on_batch(images, targets)}, rounds, warm_up=2)["step"]
-    return float(np.median(seconds)), _peak_megabytes()
-
-
-def _evaluation(folder: str, images: int) -> tuple[float, float]:
-    """Seconds of an evaluation of a test part of noise, and the process's peak memory."""
-    from ctcov_tf import config as config_lib
-    from ctcov_tf import run_directory
-    from ctcov_tf.datasets import contents
-    from ctcov_tf.evaluation import protocols
-    from ctcov_tf.models import registry
-
-    place = pathlib.Path(folder) / str(images)
-    _noise_builder(images, place / "data").download_and_prepare()
-    config = config_lib.Config(
-        data=config_lib.DataConfig(dataset="noise", data_dir=str(place / "data")),
-        preprocess=config_lib.PreprocessConfig(image_size=_NOISE_SIZE),
-        model=config_lib.SmallCNNConfig(channels=(8, 8)),
-    )
-    labels = contents.labels_of(config.data, config.model.head)
-    run = run_directory.RunDirectory(place / "run", "noise", config, labels, contents.manifest(config.data), {})
-    run.save()
-    registry.build(config.model, _NOISE_SIZE, len(labels.outputs)).save(run.model_file)
-    chosen = {"threshold": 0.5, "threshold_rule": "none", "split": "validation", "images": _FITTED_IMAGES}
-    files.write_json(run.calibration_file, chosen)
-    with run.history_file.open("w", newline="") as history:
-        rows = [["epoch", "auc", "learning_rate", "loss", "val_auc", "val_loss"], [0, 0.5, 1e-3, 0.7, 0.5, 0.7]]
-        csv.writer(history).writerows(rows)
-    start = time.perf_counter()
-    protocols.evaluate(run, ("test",), reason="benchmark of growth")
-    return time.perf_counter() - start, _peak_megabytes()
-
-
-def _noise_builder(test_images: int, data_dir: pathlib.Path) -> Any:
-    """A TFDS builder of small images of noise, eight a patient."""
-    import cv2
-    import tensorflow_datasets as tfds
-
-    class Noise(tfds.core.GeneratorBasedBuilder):
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self) -> Any:
-            texts = dict.fromkeys(("image_id", "group_id", "mode", "file_format"), tfds.features.Text())
-            numbers = dict.fromkeys(("width", "height", "file_bytes"), np.int32)
-            image = tfds.features.Image(shape=(None, None, 3))
-            label = tfds.features.ClassLabel(names=["normal", "covid19"])
-            return self.dataset_info_from_configs(
-                features=tfds.features.FeaturesDict({"image": image, "label": label, **texts, **numbers})
-            )
-
-        def _split_generators(self, dl_manager: Any) -> Any:
-            sizes = {"train": _FITTED_IMAGES, "validation": _FITTED_IMAGES, "test": test_images}
-            return {split: self._generate_examples(split, size) for split, size in sizes.items()}
-
-        def _generate_examples(self, split: str, size: int) -> Any:
-            rng = np.random.default_rng(len(split))
-            for number in range(size):
-                patient = number // _PATIENT_IMAGES
-                levels = rng.integers(0, 256, (_NOISE_SIZE, _NOISE_SIZE), np.uint8)
-                png = cv2.imencode(".png", levels)[1].tobytes()
-                yield (
-                    number,
-                    {
-                        "image": png,
-                        "label": patient % 2,
-                        "image_id": f"{split}-{number}",
-                        "group_id": f"{split}-{patient}",
-                        "mode": "L",
-                        "file_format": "PNG",
-                        "width": _NOISE_SIZE,
-                        "height": _NOISE_SIZE,
-                        "file_bytes": len(png),
-                    },
-                )
-
-    return Noise(data_dir=str(data_dir))
+    return float(np.median(seconds)), growing_evaluation.peak_megabytes()
 
 
 def _plot(curves: list[Curve], path: pathlib.Path) -> None:
