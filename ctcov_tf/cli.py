@@ -12,12 +12,11 @@ import re
 from typing import Any, NoReturn
 
 from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
-from ctcov_tf.config import FINDINGS
+from ctcov_tf.config import COVERAGE, FINDINGS
 from ctcov_tf.serving import settings as serving
 
 SPLITS = ("train", "validation", "test")
 ARMS = ("none", "part1", "part2", "both")
-COVERAGE = 0.9  # of prediction sets
 AUDIT_LIMITS = (
     (
         "--max-auc",

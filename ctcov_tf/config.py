@@ -20,6 +20,7 @@ ROTATION_DEGREES = 15.0  # section 4.1: random rotation in [-15, 15] degrees
 TRANSLATION = 0.05  # section 4.1: random translation in [-0.05, 0.05] of the image's size
 IMAGE_SIZE = 256  # section 4.1: resize to 256 x 256 x 3
 LEARNING_RATE = 1e-5  # section 4.2: Adam
+COVERAGE = 0.9  # of prediction sets
 FINDINGS = ("atelectasis", "cardiomegaly", "consolidation", "edema", "pleural_effusion", "pneumonia")
 """Part 1's six (section 2.3 names none): the five of CheXpert's competition, and pneumonia."""
 

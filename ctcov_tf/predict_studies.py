@@ -13,11 +13,12 @@ import tqdm
 
 from ctcov_tf import RESEARCH_USE, errors, studies
 from ctcov_tf.images import series as series_lib
-from ctcov_tf.images.series import SILENT_SECONDS, Series
+from ctcov_tf.images.series import Series
 from ctcov_tf.images.suitability import Unsuitable
 from ctcov_tf.images.window import LUNG, Window
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.predictor import Answer
+from ctcov_tf.progress import SILENT_SECONDS
 
 
 def predict_studies(

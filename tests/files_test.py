@@ -50,3 +50,8 @@ def test_failed_folder_leaves_the_old_one(tmp_path):
 def test_names_that_are_taken_get_a_number():
     taken = set()
     assert [files.unused_name(stem, taken) for stem in ("a", "b", "a", "a")] == ["a", "b", "a_2", "a_3"]
+
+
+def test_the_hash_is_that_of_the_content(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc")
+    assert files.sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -16,8 +16,9 @@ import threadpoolctl
 import tqdm
 
 from ctcov_tf.audit import views
-from ctcov_tf.audit.scan import SILENT_SECONDS, Scan
+from ctcov_tf.audit.scan import Scan
 from ctcov_tf.evaluation import metadata_classifier
+from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
 

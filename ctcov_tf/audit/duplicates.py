@@ -18,7 +18,8 @@ import pandas as pd
 import tqdm
 
 from ctcov_tf.audit import hashes
-from ctcov_tf.audit.scan import SIDE, SILENT_SECONDS, Scan
+from ctcov_tf.audit.scan import SIDE, Scan
+from ctcov_tf.progress import SILENT_SECONDS
 
 MOST_BITS = 32
 """Bits of `hashes.BITS` in which a pair may differ to be laid one over the other."""

@@ -8,9 +8,9 @@ import pandas as pd
 from ctcov_tf import errors
 from ctcov_tf.audit import published
 from ctcov_tf.audit.collection import ABOUT_PATIENTS, TOLD, Collection
+from ctcov_tf.images import decode
 
 LABELS = "labels.csv"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 
 NAMES = {
     "image_id": ("file", "filename", "image", "path"),
@@ -47,10 +47,12 @@ def open_folder(folder: pathlib.Path) -> Collection:
     folder = folder.expanduser()
     if not folder.is_dir():
         raise errors.CtcovError(f"{folder}: no such folder: name a folder of images, or a dataset that is built")
-    there = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    there = sorted(path for path in folder.rglob("*") if path.suffix.lower() in decode.SUFFIXES and path.is_file())
     visible = [path for path in there if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     if not visible:
-        raise errors.CtcovError(f"{folder}: no image in it ({', '.join(SUFFIXES)}): name the folder that holds them")
+        raise errors.CtcovError(
+            f"{folder}: no image in it ({', '.join(decode.SUFFIXES)}): name the folder that holds them"
+        )
     names = [path.relative_to(folder).as_posix() for path in visible]
     remarks: tuple[str, ...] = ()
     if (folder / LABELS).is_file():

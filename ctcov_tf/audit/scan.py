@@ -22,9 +22,9 @@ import tqdm
 from ctcov_tf import errors
 from ctcov_tf.audit.collection import Collection
 from ctcov_tf.images.decode import decode_grey
+from ctcov_tf.progress import SILENT_SECONDS
 
 SIDE = 128  # of a thumbnail, pixels
-SILENT_SECONDS = 2.0
 FILE_FACTS = ("file_format", "mode", "width", "height", "file_bytes")
 
 _AHEAD = 8  # images a processor that are read and not yet taken

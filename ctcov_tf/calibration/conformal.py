@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import model_selection
 
+from ctcov_tf.config import COVERAGE
 from ctcov_tf.model_info import Conformal
 from ctcov_tf.statistics import bootstrap
 
-COVERAGE = 0.9
 FOLDS = 5
 
 
@@ -100,9 +100,8 @@ def _cross_fitted(
 def _share(covered: npt.NDArray, own: npt.NDArray, weights: npt.NDArray | None) -> dict[str, Any]:
     """Share of a class's images that are covered, with its interval over groups."""
     if weights is None or not own.any():
-        return {"value": None, "low": None, "high": None}
+        return bootstrap.with_interval(None, None)
     drawn = weights[:, own]
     with np.errstate(invalid="ignore"):
         shares = drawn @ covered[own] / drawn.sum(axis=1)
-    low, high = bootstrap.percentile_interval(shares) or (None, None)
-    return {"value": float(covered[own].mean()), "low": low, "high": high}
+    return bootstrap.with_interval(float(covered[own].mean()), bootstrap.percentile_interval(shares))

@@ -135,6 +135,5 @@ def _reached(predictions: pd.DataFrame, threshold: float) -> dict[str, dict[str,
     intervals = bootstrap.bootstrap(target, probability, groups, threshold).intervals
     found = {}
     for ours, name in (("sensitivity", "recall"), ("specificity", "specificity")):
-        low, high = intervals[name] or (None, None)
-        found[ours] = {"value": values[name], "low": low, "high": high}
+        found[ours] = bootstrap.with_interval(values[name], intervals[name])
     return found

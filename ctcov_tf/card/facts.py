@@ -1,12 +1,11 @@
 """All that the files of a run directory say, and nothing else: the only source of a card."""
 
 import csv
-import hashlib
 import json
 import pathlib
 from typing import Any
 
-from ctcov_tf import RESEARCH_USE, __version__, config, errors, modality
+from ctcov_tf import RESEARCH_USE, __version__, config, errors, files, modality
 from ctcov_tf.card import dataset_facts
 from ctcov_tf.card.unknown import Unknown
 from ctcov_tf.run_directory import RunDirectory
@@ -128,7 +127,4 @@ def _readings(log: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _sha256(path: pathlib.Path) -> str:
-    if not path.is_file():
-        return "missing"
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return files.sha256(path) if path.is_file() else "missing"

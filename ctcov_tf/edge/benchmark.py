@@ -12,9 +12,9 @@ import tqdm
 
 from ctcov_tf import errors
 from ctcov_tf.edge import runner
+from ctcov_tf.progress import SILENT_SECONDS
 
 PERCENTILES = (50, 90, 99)
-_SILENT_SECONDS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +74,7 @@ def measure(path: pathlib.Path, threads: int | None = None, rounds: int = 50, im
         process.stdout.readline()
         start_seconds = time.perf_counter() - start
         lines = list(
-            tqdm.tqdm(process.stdout, total=rounds, unit="answer", delay=_SILENT_SECONDS, leave=False, desc="answer")
+            tqdm.tqdm(process.stdout, total=rounds, unit="answer", delay=SILENT_SECONDS, leave=False, desc="answer")
         )
         _, complaint = process.communicate()
     if process.returncode:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ctcov_tf.evaluation.summary import SEED, with_interval
+from ctcov_tf.evaluation.summary import SEED
 from ctcov_tf.statistics import bootstrap, metrics
 from ctcov_tf.statistics import calibration as calibration_lib
 
@@ -152,8 +152,8 @@ def _operating_point(
 def _estimate(value: float, replicates: npt.NDArray, several: bool) -> Estimate:
     """A value and its interval; undefined ones are None."""
     if not np.isfinite(value):
-        return with_interval(None, None)
-    return with_interval(float(value), bootstrap.percentile_interval(replicates) if several else None)
+        return bootstrap.with_interval(None, None)
+    return bootstrap.with_interval(float(value), bootstrap.percentile_interval(replicates) if several else None)
 
 
 def _as_lists(estimates: list[Estimate]) -> dict[str, list[float | None]]:

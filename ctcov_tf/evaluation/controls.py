@@ -17,12 +17,13 @@ import tqdm
 
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import panels
-from ctcov_tf.evaluation.predictions import BATCH_SIZE, SILENT_SECONDS
+from ctcov_tf.evaluation.predictions import BATCH_SIZE
 from ctcov_tf.evaluation.summary import SEED, auc_difference, summarise
 from ctcov_tf.images import masks
 from ctcov_tf.images.decode import decode_grey
-from ctcov_tf.images.preprocess import preprocess
+from ctcov_tf.images.preprocess import preprocess_all
 from ctcov_tf.models import scores
+from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
 
 MASKS = {"centre_masked": masks.centre_masked, "border_only": masks.border_only}
@@ -106,7 +107,9 @@ def predict_masked(run: RunDirectory, split: str, indices: npt.NDArray, model: k
     ) as bar:
         for images in _batches(run, split, indices):
             for mask, hide in MASKS.items():
-                answers = answers_to(_seen(run, [hide(image) for image in images]))["probabilities"]
+                answers = answers_to(preprocess_all([hide(image) for image in images], run.config.preprocess))[
+                    "probabilities"
+                ]
                 found[mask].append(scores.positive_probability(answers, run.labels).numpy())
             bar.update(len(images))
     return {mask: np.concatenate(values).astype(float) for mask, values in found.items()}
@@ -139,15 +142,6 @@ def _batches(run: RunDirectory, split: str, indices: npt.NDArray) -> Iterator[li
             batch = []
     if batch:
         yield batch
-
-
-def _seen(run: RunDirectory, images: list[npt.NDArray]) -> npt.NDArray:
-    """What the network sees of grey images: float32 (images, size, size, 3)."""
-    settings = run.config.preprocess
-    seen = np.empty((len(images), settings.image_size, settings.image_size, 3), np.float32)
-    for image, result in zip(images, seen, strict=True):
-        preprocess(image, settings, result)
-    return seen
 
 
 def _kept(mask: str) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from ctcov_tf.evaluation.summary import SEED, with_interval
+from ctcov_tf.evaluation.summary import SEED
 from ctcov_tf.model_info import Labels
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
@@ -43,19 +43,19 @@ def _one(predictions: pd.DataFrame, name: str) -> dict[str, Any]:
     return {
         "images": len(rows),
         "positives": int(target.sum()),
-        **{metric: with_interval(values[metric], found[metric]) for metric in NAMES},
+        **{metric: bootstrap.with_interval(values[metric], found[metric]) for metric in NAMES},
     }
 
 
 def _mean_auc(predictions: pd.DataFrame, defined: list[str], by_finding: dict[str, Any]) -> dict[str, float | None]:
     if not defined:
-        return with_interval(None, None)
+        return bootstrap.with_interval(None, None)
     value = float(np.mean([by_finding[name]["auc"]["value"] for name in defined]))
     if predictions["group_id"].nunique() < 2:
-        return with_interval(value, None)
+        return bootstrap.with_interval(value, None)
     weights = bootstrap.replicate_weights(predictions["group_id"].to_numpy(), seed=SEED)
     replicates = np.mean([_replicated_auc(predictions, name, weights) for name in defined], axis=0)
-    return with_interval(value, bootstrap.percentile_interval(replicates))
+    return bootstrap.with_interval(value, bootstrap.percentile_interval(replicates))
 
 
 def _replicated_auc(predictions: pd.DataFrame, name: str, weights: npt.NDArray) -> npt.NDArray:

@@ -10,9 +10,10 @@ import tqdm
 
 from ctcov_tf import input_pipeline
 from ctcov_tf.datasets import contents
-from ctcov_tf.evaluation.predictions import BATCH_SIZE, SILENT_SECONDS
-from ctcov_tf.images.preprocess import preprocess
+from ctcov_tf.evaluation.predictions import BATCH_SIZE
+from ctcov_tf.images.preprocess import preprocess_all
 from ctcov_tf.models import input_gate
+from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
 
 
@@ -44,15 +45,11 @@ def of_images(run: RunDirectory, grey: Sequence[npt.NDArray], model: keras.Model
     Returns:
       (images, features) float32 by space.
     """
-
-    def batch(start: int) -> npt.NDArray:
-        some, settings = grey[start : start + BATCH_SIZE], run.config.preprocess
-        seen = np.empty((len(some), settings.image_size, settings.image_size, 3), np.float32)
-        for image, result in zip(some, seen, strict=True):
-            preprocess(image, settings, result)
-        return seen
-
-    return _of_batches(map(batch, range(0, len(grey), BATCH_SIZE)), len(grey), model, title)
+    batches = (
+        preprocess_all(grey[start : start + BATCH_SIZE], run.config.preprocess)
+        for start in range(0, len(grey), BATCH_SIZE)
+    )
+    return _of_batches(batches, len(grey), model, title)
 
 
 def _of_batches(batches: Iterable, total: int, model: keras.Model, title: str) -> dict[str, npt.NDArray]:

@@ -20,15 +20,14 @@ from ctcov_tf import RESEARCH_USE, errors, files
 from ctcov_tf.calibration import gate as gate_lib
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import figures, gate_features, tables
-from ctcov_tf.evaluation.predictions import SILENT_SECONDS
-from ctcov_tf.evaluation.summary import SEED, with_interval
+from ctcov_tf.evaluation.summary import SEED
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import OOD_LIMIT
+from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
 NOISE_IMAGES = 50
 _ABOVE = float(np.nextafter(np.float32(OOD_LIMIT), np.float32(2)))  # at and above which an image is refused
 
@@ -153,7 +152,11 @@ def _refused(scores: npt.NDArray, groups: npt.NDArray) -> dict[str, Any]:
     positive = np.ones(len(scores), int)
     interval = bootstrap.bootstrap(positive, scores, groups, _ABOVE, seed=SEED).intervals["recall"]
     value = metrics_lib.binary_metrics(positive, scores, _ABOVE)["recall"]
-    return {"images": len(scores), "groups": len(np.unique(groups)), "refused": with_interval(value, interval)}
+    return {
+        "images": len(scores),
+        "groups": len(np.unique(groups)),
+        "refused": bootstrap.with_interval(value, interval),
+    }
 
 
 def _auc(
@@ -162,7 +165,9 @@ def _auc(
     target = np.repeat([0, 1], [len(known), len(others)])
     scores, groups = np.concatenate([known, others]), np.concatenate([known_groups, other_groups])
     value = metrics_lib.binary_metrics(target, scores, _ABOVE)["auc"]
-    return with_interval(value, bootstrap.bootstrap(target, scores, groups, _ABOVE, seed=SEED).intervals["auc"])
+    return bootstrap.with_interval(
+        value, bootstrap.bootstrap(target, scores, groups, _ABOVE, seed=SEED).intervals["auc"]
+    )
 
 
 def _of_split(run: RunDirectory, split: str) -> Images:
@@ -175,7 +180,7 @@ def _of_folder(folder: pathlib.Path, limit: int) -> Images:
     """A seeded sample of a folder's image files, each a group; what cannot be read is left out."""
     if not folder.is_dir():
         raise errors.CtcovError(f"{folder}: no such folder: name one that holds image files")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in decode.SUFFIXES)
     chosen = np.random.default_rng(SEED).permutation(len(paths))[:limit]
     drawn = [paths[index] for index in sorted(chosen)]
     read = dict(_read(tqdm.tqdm(drawn, f"read {folder.name}", unit="image", delay=SILENT_SECONDS, leave=False)))

@@ -14,10 +14,10 @@ import tqdm
 
 from ctcov_tf import input_pipeline
 from ctcov_tf.datasets import contents
-from ctcov_tf.evaluation.predictions import SILENT_SECONDS
+from ctcov_tf.evaluation.summary import mean
 from ctcov_tf.explain import GradCam
+from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
-from ctcov_tf.statistics import bootstrap
 
 TOLERANCE = 15 / 256  # of the image's side: the 15 pixels of the paper, at 256 pixels
 
@@ -74,19 +74,15 @@ def score(heatmaps: list[npt.NDArray], masks: list[npt.NDArray], groups: list[st
     radius = round(TOLERANCE * masks[0].shape[0]) if masks else 0
     targets = [_dilate(mask, radius) for mask in masks]
     hits = np.array([_points_into(*pair) for pair in zip(heatmaps, targets, strict=True)], float)
-    weights = bootstrap.replicate_weights(groups)
-    interval = None
-    if len(set(groups)) > 1:
-        interval = bootstrap.percentile_interval(weights @ hits / weights.sum(axis=1))
-    low, high = interval or (None, None)
+    share = mean(hits, groups)
     return {
         "images": len(hits),
         "groups": len(set(groups)),
         "hits": int(hits.sum()),
         "empty_heatmaps": sum(not heatmap.any() for heatmap in heatmaps),
-        "share": float(hits.mean()) if len(hits) else None,
-        "low": low,
-        "high": high,
+        "share": share["value"],
+        "low": share["low"],
+        "high": share["high"],
         "chance": float(np.mean([target.mean() for target in targets])) if targets else None,
         "tolerance_pixels": radius,
     }

@@ -19,11 +19,11 @@ from ctcov_tf.datasets import contents
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
 from ctcov_tf.models.input_gate import InputGate
+from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
 
 FORMAT = 2  # 1 kept probabilities, but no logits
 BATCH_SIZE = 16
-SILENT_SECONDS = 2  # work that takes longer shows its progress
 
 
 def predict_split(run: RunDirectory, split: str, model: keras.Model | None = None) -> pd.DataFrame:

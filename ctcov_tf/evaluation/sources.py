@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ctcov_tf.evaluation.summary import SEED, summarise, with_interval
+from ctcov_tf.evaluation.summary import SEED, summarise
 from ctcov_tf.model_info import Labels
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
@@ -39,7 +39,7 @@ def source_alone(train: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any] | 
             str(name): {"images": int(size), "positives": int(positives)}
             for name, size, positives in counts.itertuples()
         },
-        "auc": with_interval(auc, found.intervals["auc"]),
+        "auc": bootstrap.with_interval(auc, found.intervals["auc"]),
     }
 
 
@@ -86,7 +86,7 @@ def summarise_same_source(predictions: pd.DataFrame, cut: float, labels: Labels 
     several = predictions["group_id"].nunique() > 1
     interval = bootstrap.percentile_interval(part - whole) if several else None
     sources = sorted(map(str, rows["source"].unique()))
-    return found | {"sources": sources, "auc_difference": with_interval(difference, interval)}
+    return found | {"sources": sources, "auc_difference": bootstrap.with_interval(difference, interval)}
 
 
 def _auc(predictions: pd.DataFrame) -> float:

@@ -40,7 +40,7 @@ def summarise(predictions: pd.DataFrame, cut: float, labels: Labels | None = Non
         "groups": found.groups,
         "positives": int(target.sum()),
         "threshold": cut,
-        "metrics": {name: with_interval(value, found.intervals[name]) for name, value in values.items()},
+        "metrics": {name: bootstrap.with_interval(value, found.intervals[name]) for name, value in values.items()},
         "confusion": metrics_lib.confusion(target, probability, cut),
         "one_class_replicates": found.one_class_replicates,
         "classes": classes,
@@ -79,15 +79,10 @@ def auc_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[str, float 
     target, first, second = ours["target"].to_numpy(), ours["probability"].to_numpy(), theirs["probability"].to_numpy()
     values = [metrics_lib.binary_metrics(target, scores, 0.5)["auc"] for scores in (first, second)]
     if values[0] is None or values[1] is None:
-        return with_interval(None, None)
+        return bootstrap.with_interval(None, None)
     groups = ours["group_id"].to_numpy()
-    return with_interval(values[0] - values[1], bootstrap.auc_difference(target, first, second, groups, seed=SEED))
-
-
-def with_interval(value: float | None, interval: bootstrap.Interval | None) -> dict[str, float | None]:
-    """A metric as it stands in metrics.json: `value`, `low` and `high`."""
-    low, high = interval or (None, None)
-    return {"value": value, "low": low, "high": high}
+    interval = bootstrap.auc_difference(target, first, second, groups, seed=SEED)
+    return bootstrap.with_interval(values[0] - values[1], interval)
 
 
 def mean(values: npt.NDArray, groups: Sequence[str]) -> dict[str, float | None]:
@@ -101,9 +96,9 @@ def mean(values: npt.NDArray, groups: Sequence[str]) -> dict[str, float | None]:
       `value`, `low` and `high`; all None where there is no image, the last two where there is one group only.
     """
     if not len(values):
-        return with_interval(None, None)
+        return bootstrap.with_interval(None, None)
     interval = None
     if len(set(groups)) > 1:
         weights = bootstrap.replicate_weights(groups, seed=SEED)
         interval = bootstrap.percentile_interval(weights @ values / weights.sum(axis=1))
-    return with_interval(float(np.mean(values)), interval)
+    return bootstrap.with_interval(float(np.mean(values)), interval)

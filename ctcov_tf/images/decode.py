@@ -17,6 +17,9 @@ from ctcov_tf import errors
 MAX_PIXELS = 40_000_000
 """Images of more pixels are refused: nothing on a chest CT needs them, and they exhaust memory."""
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp")
+"""Of the files that are taken for images where a folder is named."""
+
 FORMATS = ("PNG", "JPEG", "BMP")
 """What is read, recognised by content; the file's name plays no part."""
 

@@ -4,6 +4,8 @@
 for bit, at a quarter of the graph's cost here.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -47,3 +49,19 @@ def preprocess(image: npt.NDArray, config: PreprocessConfig, result: npt.NDArray
     else:
         values = levels / np.float32(255)
     cv2.cvtColor(values, cv2.COLOR_GRAY2RGB, dst=result)
+
+
+def preprocess_all(images: Sequence[npt.NDArray], config: PreprocessConfig) -> npt.NDArray:
+    """Makes several images what the network sees.
+
+    Args:
+      images: uint8 (height, width) each, of any sizes.
+      config: side of the result and the steps.
+
+    Returns:
+      float32 (images, image_size, image_size, 3), each as `preprocess` makes it.
+    """
+    seen = np.empty((len(images), config.image_size, config.image_size, 3), np.float32)
+    for image, result in zip(images, seen, strict=True):
+        preprocess(image, config, result)
+    return seen

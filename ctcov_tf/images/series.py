@@ -11,8 +11,8 @@ from ctcov_tf import errors
 from ctcov_tf.images import dicom, suitability
 from ctcov_tf.images.pseudonym import pseudonym
 from ctcov_tf.modality import Modality
+from ctcov_tf.progress import SILENT_SECONDS
 
-SILENT_SECONDS = 2  # work that takes longer shows its progress
 _SAME_DIRECTION = 1 - 1e-4  # cosine: within 0.8 degrees
 _SAME_PLACE = 1e-3  # mm
 _GAP = 1.5  # of the usual distance of slices

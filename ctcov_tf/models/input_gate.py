@@ -7,7 +7,6 @@ takes the largest. All are scaled so that 1 is the limit; an image above it is r
 
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
-import hashlib
 import pathlib
 from typing import Any
 import zipfile
@@ -66,7 +65,7 @@ class Gate:
         }
         with files.atomic_path(path) as written:
             np.savez(written, **arrays)
-        return _sha256(path)
+        return files.sha256(path)
 
     @classmethod
     def load(cls, path: pathlib.Path, sha256: str, remedy: str) -> "Gate":
@@ -82,7 +81,7 @@ class Gate:
         """
         if not path.is_file():
             raise errors.CtcovError(f"{path}: missing: {remedy}")
-        if _sha256(path) != sha256:
+        if files.sha256(path) != sha256:
             raise errors.CtcovError(f"{path}: not the gate that calibration.json tells of: {remedy}")
         try:
             with np.load(path, allow_pickle=False) as arrays:
@@ -209,8 +208,3 @@ _COORDINATES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {"texture": _texture
 
 FEATURES = tuple(_TENSORS)
 """Spaces: how strongly each filter of the first layer answers, in proportion; a coarse grid over the image."""
-
-
-def _sha256(path: pathlib.Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

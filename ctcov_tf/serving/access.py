@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ctcov_tf import errors
 from ctcov_tf.serving import answers
+from ctcov_tf.serving.settings import TOKEN_VARIABLE
 
-TOKEN_VARIABLE = "CTCOV_TOKEN"
 OPEN_PATHS = ("/healthz",)
 """Answered without a token, for whoever watches over the server."""
 

@@ -11,8 +11,7 @@ from typing import Any
 from ctcov_tf import RESEARCH_USE, errors
 from ctcov_tf.images import decode
 from ctcov_tf.serving import client
-
-TOKEN_VARIABLE = "CTCOV_TOKEN"
+from ctcov_tf.serving.settings import TOKEN_VARIABLE
 
 
 def ask_command(

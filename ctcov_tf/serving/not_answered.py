@@ -1,6 +1,7 @@
 """The error of a request that a server did not answer: one line that names the address and the remedy."""
 
 from ctcov_tf import errors
+from ctcov_tf.serving.settings import TOKEN_VARIABLE
 
 TIMED_OUT = 504
 
@@ -9,7 +10,7 @@ AGAIN = frozenset({429, 502, 503})
 
 _REMEDIES = {
     400: "send image files that can be read, and inputs and a signature that the model has",
-    401: "set the environment variable CTCOV_TOKEN to the server's token",
+    401: f"set the environment variable {TOKEN_VARIABLE} to the server's token",
     403: "ask with a token that may use this model",
     404: "check the model's name, version and label, and that the server has loaded it",
     409: "ask again later",

@@ -6,6 +6,9 @@ import pathlib
 
 from ctcov_tf import errors
 
+TOKEN_VARIABLE = "CTCOV_TOKEN"
+"""Environment variable of the token: what a server asks for, and what a client sends."""
+
 PORT = 8501
 """TensorFlow Serving's, for REST."""
 

@@ -230,6 +230,12 @@ def roc_band(
     return low, high
 
 
+def with_interval(value: float | None, interval: Interval | None) -> dict[str, float | None]:
+    """A value as records hold it: `value`, `low` and `high`."""
+    low, high = interval or (None, None)
+    return {"value": value, "low": low, "high": high}
+
+
 def percentile_interval(values: npt.NDArray) -> Interval | None:
     """Percentile interval of replicates; undefined ones are left out, None if none is left."""
     defined = values[np.isfinite(values)]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 import dataclasses
-import hashlib
 import pathlib
 from typing import Any
 
@@ -69,9 +68,7 @@ def import_weights(
 
 def _manifest(file: pathlib.Path) -> dict[str, Any]:
     """Nothing is known of the images that the weights were trained on, only the file."""
-    with file.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    return {"name": f"TorchXRayVision/{file.name}", "classes": [], "splits": {}, "sha256": sha256}
+    return {"name": f"TorchXRayVision/{file.name}", "classes": [], "splits": {}, "sha256": files.sha256(file)}
 
 
 def _calibration(weights: TorchXRayVisionWeights, positive: str) -> dict[str, Any]:

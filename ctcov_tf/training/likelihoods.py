@@ -10,9 +10,9 @@ import tqdm
 
 from ctcov_tf import files, input_pipeline
 from ctcov_tf.datasets import contents
-from ctcov_tf.evaluation.predictions import SILENT_SECONDS
 from ctcov_tf.models import scores
 from ctcov_tf.models.deep_cxr_net import FrozenPart
+from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
 
 

@@ -1,12 +1,11 @@
 """The frozen parts of Deep-CXR-Net, read from the runs that trained them (section 2.3)."""
 
 import dataclasses
-import hashlib
 import pathlib
 
 import keras
 
-from ctcov_tf import errors, run_directory
+from ctcov_tf import errors, files, run_directory
 from ctcov_tf.config import Config, DeepCXRNetConfig, PreprocessConfig
 from ctcov_tf.model_info import PartInfo
 from ctcov_tf.models.deep_cxr_net import FrozenPart
@@ -46,9 +45,7 @@ def _load(name: str, path: pathlib.Path, preprocess: PreprocessConfig) -> Frozen
     _check_preprocessing(name, run, preprocess)
     network = run.load_model()
     _check_network(name, run, network)
-    with run.model_file.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    info = PartInfo(name, run.preset, run.labels, trained_on=run.manifest["name"], sha256=sha256)
+    info = PartInfo(name, run.preset, run.labels, trained_on=run.manifest["name"], sha256=files.sha256(run.model_file))
     return FrozenPart(info, network)
 
 

@@ -4,7 +4,7 @@ import pytest
 from sklearn import metrics as sk
 
 from ctcov_tf.evaluation import controls, predictions
-from ctcov_tf.images import decode, masks
+from ctcov_tf.images import decode, masks, preprocess
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_masked_images_take_the_way_of_all_images(marked_runs, monkeypatch):
 def test_the_mask_comes_before_pre_processing(run, monkeypatch):
     """The light run equalises and standardises: masked first, its images have no trace of what is hidden."""
     seen = []
-    monkeypatch.setattr(controls, "preprocess", lambda image, *_: seen.append(image))
+    monkeypatch.setattr(preprocess, "preprocess", lambda image, *_: seen.append(image))
     controls.predict_masked(run, "validation", np.arange(3), run.load_model())
     examples = controls.contents.examples(run.config.data, "validation").as_numpy_iterator()
     whole = [decode.decode_grey(next(examples)["image"], "image") for _ in range(3)]

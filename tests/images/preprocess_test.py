@@ -10,7 +10,7 @@ import pytest
 
 from ctcov_tf.config import PreprocessConfig
 from ctcov_tf.images import decode
-from ctcov_tf.images.preprocess import grey_levels, preprocess
+from ctcov_tf.images.preprocess import grey_levels, preprocess, preprocess_all
 from ctcov_tf.images.resize import resize
 from ctcov_tf.preprocessing.preprocess import Preprocess
 
@@ -122,3 +122,10 @@ def test_the_image_is_left_as_it_is():
     for equalise, blur in SWITCHES:
         preprocessed(image, PreprocessConfig(64, equalise, blur))
     np.testing.assert_array_equal(image, before)
+
+
+def test_images_of_any_sizes_are_each_made_as_alone():
+    images = [CONTENTS["smooth"](size) for size in ((90, 80), (33, 64))]
+    together = preprocess_all(images, PreprocessConfig(64))
+    np.testing.assert_array_equal(together, [preprocessed(image, PreprocessConfig(64)) for image in images])
+    assert preprocess_all([], PreprocessConfig(64)).shape == (0, 64, 64, 3)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ctcov_tf import errors
+from ctcov_tf import errors, files
 from ctcov_tf.calibration import gate as gate_lib
 from ctcov_tf.config import DeepCTNetConfig, SmallCNNConfig
 from ctcov_tf.model_info import OOD_LIMIT
@@ -81,7 +81,7 @@ def test_a_file_that_does_not_belong_is_refused(fitted, tmp_path):
         Gate.load(tmp_path / "gate.npz", "0" * 64, "mend it")
     (tmp_path / "gate.npz").write_bytes(b"damaged")
     with pytest.raises(errors.CtcovError, match=r"gate\.npz: damaged .*: mend it"):
-        Gate.load(tmp_path / "gate.npz", input_gate._sha256(tmp_path / "gate.npz"), "mend it")
+        Gate.load(tmp_path / "gate.npz", files.sha256(tmp_path / "gate.npz"), "mend it")
 
 
 def test_a_refused_image_has_no_number():

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import tqdm
 
-from ctcov_tf.evaluation.predictions import SILENT_SECONDS
 from ctcov_tf.evaluation.summary import SEED, mean
+from ctcov_tf.progress import SILENT_SECONDS
 
 FRACTIONS = np.linspace(0, 1, 7)  # of the image's area that is deleted or inserted
 BLUR = 1 / 20  # deviation of the blur that insertion starts from, over the image's side

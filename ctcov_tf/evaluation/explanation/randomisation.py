@@ -14,9 +14,9 @@ from scipy import stats
 import tensorflow as tf
 import tqdm
 
-from ctcov_tf.evaluation.predictions import SILENT_SECONDS
 from ctcov_tf.evaluation.summary import SEED, mean
 from ctcov_tf.models import scores
+from ctcov_tf.progress import SILENT_SECONDS
 
 BATCH_SIZE = 8  # images that share one draw of weights
 

@@ -11,7 +11,7 @@ from ctcov_tf.config import Config
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation.summary import SEED
 from ctcov_tf.images import decode
-from ctcov_tf.images.preprocess import preprocess
+from ctcov_tf.images.preprocess import preprocess_all
 from ctcov_tf.model_info import Labels
 
 MOST = 32  # images
@@ -79,13 +79,9 @@ def read(config: Config, split: str, positions: Sequence[int]) -> Sample:
     Raises:
       CtcovError: the dataset cannot be read.
     """
-    size = config.preprocess.image_size
     wanted, grey, groups = set(positions), [], []
     for position, example in enumerate(contents.examples(config.data, split)):
         if position in wanted:
             grey.append(decode.decode_grey(example["image"].numpy(), example["image_id"].numpy().decode()))
             groups.append(example["group_id"].numpy().decode())
-    seen = np.zeros((len(grey), size, size, 3), np.float32)
-    for image, result in zip(grey, seen, strict=True):
-        preprocess(image, config.preprocess, result)
-    return Sample(seen, grey, groups)
+    return Sample(preprocess_all(grey, config.preprocess), grey, groups)
