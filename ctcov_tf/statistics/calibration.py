@@ -48,7 +48,8 @@ def bin_edges(probabilities: npt.ArrayLike, strategy: Strategy, bins: int = BINS
       (bins + 1,) float64, in ascending order.
     """
     shares = np.linspace(0, 1, bins + 1)
-    return np.quantile(np.asarray(probabilities, float), shares) if strategy == "equal_mass" else shares
+    # Percentiles and not quantiles: scikit-learn's edges to the last bit, which decides about a probability on an edge.
+    return np.percentile(np.asarray(probabilities, float), 100 * shares) if strategy == "equal_mass" else shares
 
 
 def reliability(

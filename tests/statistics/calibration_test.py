@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ def draw(seed, images, decimals=6):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @settings(deadline=None, max_examples=30)
 @given(seeds, sizes, digits)
+@example(seed=0, images=91, decimals=2)
 def test_reliability_equals_scikit_learn(strategy, seed, images, decimals):
     labels, probabilities = draw(seed, images, decimals)
     found = calibration.reliability(labels, probabilities, strategy)
