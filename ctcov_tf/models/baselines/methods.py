@@ -1,0 +1,40 @@
+"""The methods that the paper compares with (Tables III to VI): their presets, and how far ours are theirs."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A compared method.
+
+    Attributes:
+      preset: name of its preset, and of its module in `models.baselines`.
+      title: as the paper calls it.
+      reference: number in the paper's list.
+      approximation: how it differs from what its authors built; None where nothing known differs.
+      bags: whether it answers several slices of a group at once; where a dataset has no groups it answers single
+        slices.
+    """
+
+    preset: str
+    title: str
+    reference: int
+    approximation: str | None = None
+    bags: bool = False
+
+
+_METHODS = (
+    Method("covnet", "COVNet", 44, bags=True),
+    Method("dl_system", "DL-system", 41, "single slices instead of a 3-D network on a crop of the lungs"),
+    Method("hybrid_3d", "Hybrid-3D", 13, "neighbouring slices as channels instead of 3-D convolutions", bags=True),
+    Method("unet_plus_plus", "UNet++", 5, "trained on labels of images alone, without masks of lesions"),
+    Method("densenet169", "DenseNet-169", 46),
+    Method("resnet50", "ResNet-50", 46),
+    Method("xdnn", "xDNN", 2, "the density's recursion is computed in one pass, from its published form"),
+    Method("light_cnn", "light CNN", 29, "SqueezeNet 1.1 with a transposed-convolution skip block"),
+    Method("caad", "CAAD", 45, "one backbone for both heads, EfficientNet-B0"),
+    Method("covid_resnet", "COVID-ResNet", 11),
+    Method("hall", "Hall et al.", 12),
+)
+METHODS = {method.preset: method for method in _METHODS}
+"""Every compared method by its preset."""
