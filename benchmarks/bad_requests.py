@@ -2,10 +2,10 @@
 
     python -m benchmarks.bad_requests [MODEL IMAGE] [--requests N] [--seed N] [--json] [--record FILE]
 
-Requests whose JSON, base64 or image was mutated (`benchmarks/mutated_requests.py`), one after the other: PNG, JPEG and
-BMP. Each is to be answered with 200 or 4xx, and 4xx with a message; never with 5xx, never not at all, never after long.
-The second half repeats the first: what the server keeps for the largest image it has seen is there by then, and its
-memory is to stay where it is.
+Requests to predict and for a study whose JSON, base64 or image was mutated (`benchmarks/mutated_requests.py`), one
+after the other: PNG, JPEG, BMP and DICOM. Each is to be answered with 200 or 4xx, and 4xx with a message; never with
+5xx, never not at all, never after long. The second half repeats the first: what the server keeps for the largest image
+it has seen is there by then, and its memory is to stay where it is.
 
 MODEL is what `ctcov serve` takes; without one, deep_ct_net_slim at 256 px with random weights is exported as TFLite.
 """
@@ -22,7 +22,12 @@ import tempfile
 import time
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
+import pydicom
+from pydicom import uid
+from pydicom.dataset import FileDataset, FileMetaDataset
 import tyro
 
 from benchmarks import embedded_server, mutated_requests, random_exports, record, timing
@@ -84,7 +89,36 @@ def images(path: pathlib.Path) -> list[bytes]:
         file = io.BytesIO()
         small.save(file, name)
         files.append(file.getvalue())
-    return files
+    return [*files, dicom_file(np.asarray(small.convert("L")))]
+
+
+def dicom_file(grey: npt.NDArray) -> bytes:
+    """A slice of chest CT: grey levels, uint8 (height, width), as Hounsfield units of the lung window.
+
+    Args:
+      grey: the levels.
+    """
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = uid.CTImageStorage, _uid("instance")
+    meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = _uid("study"), _uid("series")
+    dataset.Modality, dataset.BodyPartExamined, dataset.ImageType = "CT", "CHEST", ["ORIGINAL", "PRIMARY", "AXIAL"]
+    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
+    dataset.RescaleSlope, dataset.RescaleIntercept = 1500 / 255, -1350
+    dataset.Rows, dataset.Columns = grey.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 16, 15, 0
+    dataset.PixelData = grey.astype(np.uint16).tobytes()
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, dataset)
+    return file.getvalue()
+
+
+def _uid(name: str) -> uid.UID:
+    """The same for the same name, so that the file is the same in every run."""
+    return uid.generate_uid(entropy_srcs=["ctcov benchmark", name])
 
 
 def ask(server: embedded_server.Asked, files: list[bytes], requests: int, seed: int) -> Found:
@@ -97,6 +131,7 @@ def ask(server: embedded_server.Asked, files: list[bytes], requests: int, seed: 
       seed: of the mutations.
     """
     rng, found, connection = random.Random(seed), Found(), server.connect()
+    paths = server.path, server.path.replace(":predict", ":study")
     for number in range(requests):
         if number == requests // 2:
             rng.seed(seed)
@@ -105,7 +140,7 @@ def ask(server: embedded_server.Asked, files: list[bytes], requests: int, seed: 
         body = mutated_requests.mutated(rng, files)
         asked = time.perf_counter()
         try:
-            connection.request("POST", server.path, body)
+            connection.request("POST", rng.choice(paths), body)
             answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException):

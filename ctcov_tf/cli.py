@@ -107,7 +107,7 @@ def card(run: pathlib.Path, out: pathlib.Path | None, verification: pathlib.Path
     from ctcov_tf.card import write as card_lib
 
     loaded = run_directory.load(run)
-    facts, written = card_lib.write(loaded, out or loaded.path / "card", verification)
+    facts, written = card_lib.write(loaded, out or loaded.cards, verification)
     if json:
         import json as json_lib
 
@@ -159,6 +159,7 @@ def serve(
     name: str | None,
     label: Sequence[tuple[str, int]],
     poll: float,
+    window: Sequence[float] | None,
     token_file: pathlib.Path | None,
     access_log: bool,
     max_batch: int,
@@ -167,6 +168,7 @@ def serve(
     max_body: int,
     max_pixels: int,
     max_images: int,
+    max_slices: int,
     max_queue: int,
     timeout: float,
 ) -> int:
@@ -177,9 +179,10 @@ def serve(
         port=port,
         name=name,
         labels=dict(label),
-        limits=serving.Limits(max_body, max_pixels, max_images, max_queue, timeout),
+        limits=serving.Limits(max_body, max_pixels, max_images, max_slices, max_queue, timeout),
         batching=serving.Batching(max_batch, batch_delay / 1e3, workers),
         poll=poll,
+        window=(window[0], window[1]) if window else None,
         token_file=token_file,
         access_log=access_log,
     )
@@ -383,13 +386,13 @@ def parser() -> Parser:
     argument("images", **images | {"help": "image files (PNG, JPEG, BMP), DICOM files and folders of them"})
     argument("--json", action="store_true", help="one JSON object a line instead of the table")
     argument("--heatmap", **folder, help="folder for heat maps laid over the images")
-    argument(
-        "--window",
-        nargs=2,
-        type=float,
-        metavar=("CENTER", "WIDTH"),
-        help="window that CT goes through, Hounsfield units (default: -600 1500, that of the lung)",
-    )
+    window: dict[str, Any] = {
+        "nargs": 2,
+        "type": float,
+        "metavar": ("CENTER", "WIDTH"),
+        "help": "window that CT in DICOM files goes through, Hounsfield units (default: -600 1500, that of the lung)",
+    }
+    argument("--window", **window)
 
     argument = add("benchmark", benchmark)
     argument("model", **model | {"help": ".tflite file that export.py wrote"})
@@ -414,6 +417,7 @@ def parser() -> Parser:
     number = {"type": _positive(int), "metavar": "N"}
     seconds = {"type": _positive(float), "metavar": "S"}
     argument("--poll", **seconds, default=1.0, help=f"seconds between two looks for new versions {default}")
+    argument("--window", **window)
     argument(
         "--token-file",
         type=pathlib.Path,
@@ -434,6 +438,7 @@ def parser() -> Parser:
     argument("--max-body", **number, default=limits.body, help=f"bytes of a request {default}")
     argument("--max-pixels", **number, default=limits.pixels, help=f"pixels of an image {default}")
     argument("--max-images", **number, default=limits.images, help=f"images of a request {default}")
+    argument("--max-slices", **number, default=limits.slices, help=f"slices of a study {default}")
     argument("--max-queue", **number, default=limits.queue, help=f"images that wait, of all requests {default}")
     argument("--timeout", **seconds, default=limits.seconds, help=f"seconds until a request is answered {default}")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import functools
+import importlib
 import sys
 
 EXIT_USER_ERROR = 2
@@ -15,6 +16,22 @@ class CtcovError(Exception):
 def one_line(error: BaseException) -> str:
     """An error's message without line breaks, as other libraries' messages have them."""
     return " ".join(str(error).split())
+
+
+def need(module: str, remedy: str) -> None:
+    """Complains in one line of a module that is not installed everywhere.
+
+    Args:
+      module: that is imported.
+      remedy: how to get it.
+
+    Raises:
+      CtcovError: it, or what it needs, is not there.
+    """
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise CtcovError(f"{error.name}: not installed, {remedy}") from error
 
 
 def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:

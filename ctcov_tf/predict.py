@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 import dataclasses
-import importlib
 import json
 import pathlib
 import sys
@@ -47,9 +46,9 @@ def predict_command(
     named = [pathlib.Path(image) for image in images]
     dicom, paths = dicom_files.find(named)
     if dicom:
-        _need("pydicom", "DICOM files need it: install it with pip install 'ctcov[dicom]'")
+        errors.need(*predictor.DICOM)
     if heatmap:
-        _need("cv2", "heat maps need it: pip install opencv-python-headless")
+        errors.need("cv2", "heat maps need it: pip install opencv-python-headless")
     taken: set[str] = set()
     answer = _answering(opened, pathlib.Path(heatmap) if heatmap else None, taken)
     code = _predict_images(opened.info, paths, answer, as_json=as_json) if paths else 0
@@ -112,14 +111,6 @@ def _answer_row(path: pathlib.Path, answer: predictor.Prediction, widths: tuple[
 
 def _row(image: str, probability: str, threshold: str, decision: str, classes: str, widths: tuple[int, int]) -> str:
     return f"{image:{widths[0]}}  {probability:>11}  {threshold:>9}  {decision:{widths[1]}}  {classes}".rstrip()
-
-
-def _need(module: str, remedy: str) -> None:
-    """Complains in one line of a module that is not installed everywhere."""
-    try:
-        importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise errors.CtcovError(f"{error.name}: not installed, {remedy}") from error
 
 
 def _foot(info: ModelInfo, *, drawn: bool) -> str:

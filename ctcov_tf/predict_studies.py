@@ -1,17 +1,14 @@
 """`ctcov predict` on DICOM files: a table or JSON lines of slices, and a line for each study."""
 
 import collections
-from collections.abc import Collection, Sequence
-import dataclasses
-import itertools
+from collections.abc import Collection, Iterable, Iterator, Sequence
 import json
 import pathlib
 import sys
-from typing import Any
 
 import tqdm
 
-from ctcov_tf import RESEARCH_USE, errors, studies
+from ctcov_tf import errors, studies
 from ctcov_tf.images import series as series_lib
 from ctcov_tf.images.series import Series
 from ctcov_tf.images.suitability import Unsuitable
@@ -55,16 +52,16 @@ def predict_studies(
     refused, left_out = _refused(found, named)
     complaints: list[errors.CtcovError] = [*found.unreadable, *refused]
     _complain(complaints)
-    for study, of_study in itertools.groupby(found.series, key=lambda series: series.study):
-        answers = []
-        for series in of_study:
-            unreadable: list[errors.CtcovError] = []
-            slices = _answered(series, answer, unreadable, chosen)
-            _complain(unreadable)
-            complaints += unreadable
-            _print_slices(series, slices, as_json=as_json)
-            answers.append(studies.answer_series(series, slices, info))
-        _print_study(studies.answer_study(study, answers), info, as_json=as_json)
+
+    def complain(error: errors.CtcovError) -> None:
+        _complain([error])
+        complaints.append(error)
+
+    answered = studies.answer_studies(
+        found.series, answer, info, complain=complain, window=chosen, watch=_with_progress
+    )
+    for study in answered:
+        _print_json(study, info) if as_json else _print_table(study)
     for reason, count in collections.Counter(error.reason for error in left_out).items():
         print(f"left out: {count} {'file' if count == 1 else 'files'}: {reason}", file=sys.stderr)
     return errors.EXIT_USER_ERROR if complaints else 0
@@ -86,53 +83,38 @@ def _complain(complaints: Sequence[errors.CtcovError]) -> None:
         print(f"error: {error}", file=sys.stderr)
 
 
-def _answered(
-    series: Series, answer: Answer, unreadable: list[errors.CtcovError], window: Window
-) -> list[studies.SliceAnswer]:
-    """Answers to the slices, in their order; files that cannot be decoded are added to `unreadable`."""
-    answers = tqdm.tqdm(
-        studies.answer_slices(series, answer, unreadable.append, window),
+def _with_progress(series: Series, answers: Iterator[studies.SliceAnswer]) -> Iterable[studies.SliceAnswer]:
+    return tqdm.tqdm(
+        answers,
         total=len(series.slices),
         desc=f"predict series {series.series}",
         unit="slice",
         delay=SILENT_SECONDS,
         leave=False,
     )
-    return sorted(answers, key=lambda one: one.number)
 
 
-def _print_slices(series: Series, answers: Sequence[studies.SliceAnswer], *, as_json: bool) -> None:
-    if as_json:
+def _print_json(study: studies.AnsweredStudy, info: ModelInfo) -> None:
+    drawn = (one.drawn for _, answers in study.slices for one in answers)
+    for record, more in zip(study.records(), drawn, strict=True):
+        print(json.dumps(record | more))
+    print(json.dumps(study.record(info)))
+
+
+def _print_table(study: studies.AnsweredStudy) -> None:
+    for series, answers in study.slices:
+        print(f"study {series.study}, series {series.series}: {len(series.slices)} slices")
+        print("slice  position, mm  probability  threshold  decision")
         for one in answers:
-            content: dict[str, Any] = dataclasses.asdict(one.prediction)
-            image = content.pop("name")
-            place = {
-                "study": series.study,
-                "series": series.series,
-                "slice": one.number,
-                "instance_number": one.instance_number,
-                "position_mm": one.position,
-            }
-            print(json.dumps({"image": image, **place, **content, "notice": RESEARCH_USE, **one.drawn}))
-        return
-    print(f"study {series.study}, series {series.series}: {len(series.slices)} slices")
-    print("slice  position, mm  probability  threshold  decision")
-    for one in answers:
-        position = "-" if one.position is None else f"{one.position:.1f}"
-        probability = "-" if one.prediction.probability is None else f"{one.prediction.probability:.4f}"
-        threshold = "-" if one.prediction.probability is None else f"{one.prediction.threshold:.4f}"
-        print(f"{one.number:5}  {position:>12}  {probability:>11}  {threshold:>9}  {one.prediction.label}")
-
-
-def _print_study(answer: studies.StudyAnswer, info: ModelInfo, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(dataclasses.asdict(answer) | {"model": info.name, "notice": RESEARCH_USE}))
-        return
-    for one in answer.series:
-        print(f"series {one.series}: {_summary(one)}")
-        for remark in one.remarks:
+            position = "-" if one.position is None else f"{one.position:.1f}"
+            probability = "-" if one.prediction.probability is None else f"{one.prediction.probability:.4f}"
+            threshold = "-" if one.prediction.probability is None else f"{one.prediction.threshold:.4f}"
+            print(f"{one.number:5}  {position:>12}  {probability:>11}  {threshold:>9}  {one.prediction.label}")
+    for of_series in study.answer.series:
+        print(f"series {of_series.series}: {_summary(of_series)}")
+        for remark in of_series.remarks:
             print(f"  {remark}")
-    print(f"study {answer.study}: {_summary(answer)}")
+    print(f"study {study.answer.study}: {_summary(study.answer)}")
 
 
 def _summary(answer: studies.SeriesAnswer | studies.StudyAnswer) -> str:

@@ -13,7 +13,9 @@ import numpy as np
 
 from ctcov_tf import errors
 from ctcov_tf.edge import runner
-from ctcov_tf.images import decode
+from ctcov_tf.images import decode, dicom_files
+from ctcov_tf.images.window import LUNG, Window
+from ctcov_tf.modality import Modality
 from ctcov_tf.model_info import Labels, ModelInfo
 
 
@@ -32,17 +34,35 @@ class InputImage:
     rgb: np.ndarray
 
 
-def read(data: bytes, name: str, max_pixels: int = decode.MAX_PIXELS) -> InputImage:
+DICOM = "pydicom", "DICOM files need it: install it with pip install 'ctcov[dicom]'"
+"""What is needed for DICOM files, and how to get it."""
+
+
+def read(
+    data: bytes,
+    name: str,
+    known: Modality | None = None,
+    *,
+    max_pixels: int = decode.MAX_PIXELS,
+    window: Window = LUNG,
+) -> InputImage:
     """Makes an image of a file's bytes: the one place where that is done, for every kind of model.
 
     Args:
-      data: an image file's bytes: PNG, JPEG and what else `images.decode` reads.
+      data: an image file's bytes: PNG, JPEG and what else `images.decode` reads; or a DICOM file of one frame.
       name: what to call it in the answer and in errors.
+      known: the modality that the model knows, which a DICOM file is held to; None where it does not say.
       max_pixels: images of more are refused, before they are decoded.
+      window: of CT in DICOM files, in Hounsfield units.
 
     Raises:
-      CtcovError: the bytes are no readable image.
+      CtcovError: the bytes are no readable image, or are a DICOM file that is not for the model.
     """
+    if dicom_files.is_dicom(data):
+        errors.need(*DICOM)
+        from ctcov_tf.images import single_frame
+
+        data = single_frame.png(data, name, known, max_pixels=max_pixels, window=window)
     return InputImage(name, data, decode.decode_rgb(data, name, max_pixels))
 
 
@@ -114,12 +134,14 @@ class Predictor(abc.ABC):
       info: the model's record.
       takes_batches: whether it runs once for several images; else once for each.
       explains: whether it holds heat maps.
+      card: the model card, in Markdown; None where it came without one.
     """
 
     path: pathlib.Path
     info: ModelInfo
     takes_batches = False
     explains = True
+    card: str | None = None
 
     @abc.abstractmethod
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:
@@ -160,13 +182,13 @@ class Predictor(abc.ABC):
         """Answers one image.
 
         Args:
-          data: an image file's bytes: PNG, JPEG and what else `images.decode` reads.
+          data: an image file's bytes, as `read` takes them.
           name: what to call it in the answer and in errors.
 
         Raises:
-          CtcovError: the bytes are no readable image.
+          CtcovError: the bytes are no readable image, or are not for the model.
         """
-        return self.predict_batch([read(data, name)])[0]
+        return self.predict_batch([read(data, name, self.info.modality)])[0]
 
     def explain(self, data: bytes, name: str) -> Explanation:
         """Answers one image and explains the answer, in one run of the model.
@@ -178,7 +200,7 @@ class Predictor(abc.ABC):
         Raises:
           CtcovError: the bytes are no readable image, or the model holds no heat map.
         """
-        return self.explain_batch([read(data, name)])[0]
+        return self.explain_batch([read(data, name, self.info.modality)])[0]
 
     def predict_batch(self, images: Sequence[InputImage]) -> list[Prediction]:
         """Answers several images.
@@ -264,6 +286,7 @@ class EdgePredictor(Predictor):
         self._model = runner.EdgeModel(path, threads)
         self.info = self._model.info
         self.explains = "heatmap" in self._model.outputs
+        self.card = runner.read_card(path)
 
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
         if heatmaps and not self.explains:
@@ -296,6 +319,8 @@ class SavedModelPredictor(Predictor):
             reason = str(error).splitlines()[0]
             raise errors.CtcovError(f"{path}: damaged SavedModel ({reason}): export it again") from error
         self.explains = "explain" in self.model.signatures
+        card = path / "assets.extra" / runner.CARD
+        self.card = card.read_text(encoding="utf-8") if card.is_file() else None
 
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
         return self._run(["image"], [data], heatmaps)
@@ -332,6 +357,7 @@ class RunPredictor(Predictor):
         run = run_directory.load(path)
         self.path = path
         self.info = run.model_info()
+        self.card = run.read_model_card()
         model, arrays = run.load_calibrated_model(), run.load_gate()
         gate = InputGate(model, arrays) if arrays else None
         network = model, self.info.labels, self.info.parts, gate

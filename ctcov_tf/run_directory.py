@@ -102,6 +102,16 @@ class RunDirectory:
         """Log of every reading of a test part."""
         return self.path / "test_readings.jsonl"
 
+    @property
+    def cards(self) -> pathlib.Path:
+        """Folder of the model card and the data card."""
+        return self.path / "card"
+
+    def read_model_card(self) -> str | None:
+        """The model card, in Markdown; None where `ctcov card` has not been run."""
+        card = self.cards / "model_card.md"
+        return card.read_text(encoding="utf-8") if card.is_file() else None
+
     def likelihoods_file(self, split: str) -> pathlib.Path:
         """Likelihoods that the frozen parts give for every image of `split`."""
         return self.path / "likelihoods" / f"{split}.csv"

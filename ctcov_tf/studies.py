@@ -1,10 +1,11 @@
 """Answers about series of DICOM slices and about the studies that they belong to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import dataclasses
+import itertools
 from typing import Any
 
-from ctcov_tf import errors
+from ctcov_tf import RESEARCH_USE, errors
 from ctcov_tf import study as study_lib
 from ctcov_tf.images import dicom, encode
 from ctcov_tf.images.series import Series, Slice
@@ -85,6 +86,78 @@ class StudyAnswer:
     threshold: float | None
     label: str | None
     series: tuple[SeriesAnswer, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class AnsweredStudy:
+    """The answer to a study, and those to its slices.
+
+    Attributes:
+      answer: to the study.
+      slices: to the slices of each series, in their order.
+    """
+
+    answer: StudyAnswer
+    slices: tuple[tuple[Series, tuple[SliceAnswer, ...]], ...]
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """What is said of each slice, in plain JSON types."""
+        for series, answers in self.slices:
+            for one in answers:
+                content: dict[str, Any] = dataclasses.asdict(one.prediction)
+                yield {
+                    "image": content.pop("name"),
+                    "study": series.study,
+                    "series": series.series,
+                    "slice": one.number,
+                    "instance_number": one.instance_number,
+                    "position_mm": one.position,
+                    **content,
+                    "notice": RESEARCH_USE,
+                }
+
+    def record(self, info: ModelInfo) -> dict[str, Any]:
+        """What is said of the study, in plain JSON types.
+
+        Args:
+          info: the model's record.
+        """
+        return dataclasses.asdict(self.answer) | {"model": info.name, "notice": RESEARCH_USE}
+
+
+Watch = Callable[[Series, Iterator[SliceAnswer]], Iterable[SliceAnswer]]
+"""Passes on the answers to the slices of a series, and shows how far they are."""
+
+
+def answer_studies(
+    found: Sequence[Series],
+    answer: Answer,
+    info: ModelInfo,
+    *,
+    complain: Callable[[errors.CtcovError], None],
+    window: Window = LUNG,
+    watch: Watch = lambda series, answers: answers,
+) -> Iterator[AnsweredStudy]:
+    """Answers studies one after the other.
+
+    Args:
+      found: their series; those of one study stand together.
+      answer: what answers an image.
+      info: the model's record, with its rule for studies.
+      complain: is told of each file that cannot be decoded; its other frames are left out.
+      window: of CT, Hounsfield units.
+      watch: shows how far the slices are.
+
+    Yields:
+      An answer a study.
+    """
+    for study, of_study in itertools.groupby(found, key=lambda series: series.study):
+        slices = []
+        for series in of_study:
+            answers = watch(series, answer_slices(series, answer, complain, window))
+            slices.append((series, tuple(sorted(answers, key=lambda one: one.number))))
+        by_series = [answer_series(series, answers, info) for series, answers in slices]
+        yield AnsweredStudy(answer_study(study, by_series), tuple(slices))
 
 
 def answer_slices(

@@ -45,3 +45,9 @@ def test_a_bug_is_not_hidden():
 
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+def test_a_module_that_is_not_there_is_named_with_its_remedy():
+    errors.need("json", "get it")
+    with pytest.raises(errors.CtcovError, match=r"^no_such_module: not installed, get it$"):
+        errors.need("no_such_module", "get it")

@@ -11,6 +11,7 @@ from ctcov_tf import errors
 from ctcov_tf.model_info import ModelInfo
 
 RECORD = "model_info.json"
+CARD = "model_card.md"
 _IDENTIFIER = slice(4, 8)  # of a flatbuffer
 
 
@@ -90,12 +91,25 @@ def read_record(path: pathlib.Path) -> ModelInfo:
     return ModelInfo.from_json(text, str(path))
 
 
-def append_record(path: pathlib.Path, info: ModelInfo) -> None:
+def read_card(path: pathlib.Path) -> str | None:
+    """The model card in a `.tflite` file, in Markdown; None where it has none.
+
+    Args:
+      path: the file, whose record has been read.
+    """
+    with zipfile.ZipFile(path) as archive:
+        return archive.read(CARD).decode("utf-8") if CARD in archive.namelist() else None
+
+
+def append_record(path: pathlib.Path, info: ModelInfo, card: str | None = None) -> None:
     """Appends the record to a `.tflite` file, which stays a valid model.
 
     Args:
       path: the file.
       info: the record.
+      card: the model card, in Markdown; None if there is none.
     """
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr(RECORD, info.to_json())
+        if card is not None:
+            archive.writestr(CARD, card)

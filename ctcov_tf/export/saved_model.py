@@ -26,7 +26,7 @@ import keras
 import tensorflow as tf
 
 from ctcov_tf import errors, files, processor
-from ctcov_tf.edge.runner import RECORD, append_record
+from ctcov_tf.edge.runner import CARD, RECORD, append_record
 from ctcov_tf.explain import ExplainedAnswers
 from ctcov_tf.export import layout, served_tflite, warm_up
 from ctcov_tf.model_info import ModelInfo
@@ -54,7 +54,7 @@ def export_saved_model(
     processor would have to emulate it, in about twice the time of float32.
 
     The record (classes, threshold, pre-processing) stands in it as `assets.extra/model_info.json`, beside the warm-up
-    requests of TensorFlow Serving (`warm_up`).
+    requests of TensorFlow Serving (`warm_up`) and the model card, if `ctcov card` has been run, as `model_card.md`.
 
     Args:
       run: the trained run.
@@ -87,10 +87,12 @@ def export_saved_model(
         extra = written / "assets.extra"
         extra.mkdir()
         (extra / RECORD).write_text(info.to_json(), encoding="utf-8")
+        if (card := run.read_model_card()) is not None:
+            (extra / CARD).write_text(card, encoding="utf-8")
         warm_up.write(extra / warm_up.FILE, folder.parent.name, inputs, info.preprocess.image_size)
         if tflite:
             (written / layout.SERVED_TFLITE).write_bytes(served_tflite.with_signature(tflite.read_bytes()))
-            append_record(written / layout.SERVED_TFLITE, info)
+            append_record(written / layout.SERVED_TFLITE, info, card)
     return folder
 
 

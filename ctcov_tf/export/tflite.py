@@ -80,7 +80,7 @@ def export_tflite(
             content = convert(graph, form, functools.partial(_calibration_images, run), before_gate)
             with files.atomic_path(path) as written:
                 written.write_bytes(content)
-                runner.append_record(written, info)
+                runner.append_record(written, info, run.read_model_card())
     return {str(form): path for form, path in paths.items()}
 
 

@@ -106,7 +106,7 @@ def _decode(data: bytes, name: str, convert: Callable[[Image.Image], np.ndarray]
     with _open(data, name) as image:
         width, height = image.size
         if width * height > max_pixels:
-            raise _over_limit(name, f"{width} x {height}", max_pixels)
+            raise over_limit(name, f"{width} x {height}", max_pixels)
         if image.format == "PNG" and getattr(image, "is_animated", False):
             raise errors.CtcovError(f"{name}: animated image: save the frame to be judged as a PNG of its own")
         if image.format == "BMP" and data[_BMP_BITS_OFFSET] != 24:
@@ -125,12 +125,19 @@ def _open(data: bytes, name: str) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise _over_limit(name, "far more", MAX_PIXELS) from error
+        raise over_limit(name, "far more", MAX_PIXELS) from error
     except _DAMAGED as error:
         raise errors.CtcovError(f"{name}: not a PNG, JPEG or BMP image: convert it to PNG") from error
 
 
-def _over_limit(name: str, size: str, max_pixels: int) -> errors.CtcovError:
+def over_limit(name: str, size: str, max_pixels: int) -> errors.CtcovError:
+    """The error that refuses an image of too many pixels.
+
+    Args:
+      name: of the image.
+      size: its pixels, as far as they are known.
+      max_pixels: most that are taken.
+    """
     return errors.CtcovError(f"{name}: {size} pixels, the limit is {max_pixels}: scale the image down first")
 
 

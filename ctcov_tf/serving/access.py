@@ -49,6 +49,9 @@ class TokenGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers or passes on one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         given = dict(scope["headers"]).get(b"authorization", b"")
         if scope["path"] in OPEN_PATHS or hmac.compare_digest(given, self._expected):
             await self._app(scope, receive, send)

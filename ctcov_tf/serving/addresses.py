@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST addresses: what a method and a path ask for.
+"""TensorFlow Serving's REST addresses: what a method and a path ask for; `study`, of DICOM files, is one of ours.
 
 As in its `http_rest_api_util.cc`: a model by name, one of its versions by number or label, and what is wanted of it.
 """
@@ -9,7 +9,7 @@ import re
 from ctcov_tf.serving.rest import Refusal
 
 _VERSION = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
-_CALL = re.compile(rf"(?i:/v1/models)/(?P<name>[^/:]+){_VERSION}:(?P<call>classify|regress|predict)")
+_CALL = re.compile(rf"(?i:/v1/models)/(?P<name>[^/:]+){_VERSION}:(?P<call>classify|regress|predict|study)")
 _STATE = re.compile(rf"(?i:/v1/models)(?:/(?P<name>[^/:]+))?{_VERSION}(?:/(?P<call>metadata))?")
 _MAX_VERSION = 2**63 - 1
 
@@ -22,7 +22,7 @@ class Address:
       name: of the model.
       version: its number; None if the request names none.
       label: its label; None if the request names none.
-      call: `predict`, `classify`, `regress`, `metadata` or `status`.
+      call: `predict`, `study`, `classify`, `regress`, `metadata` or `status`.
     """
 
     name: str

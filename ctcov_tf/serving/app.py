@@ -15,6 +15,8 @@ from ctcov_tf.serving.bodies import Bodies
 from ctcov_tf.serving.connection import while_connected
 from ctcov_tf.serving.metrics import Metrics
 from ctcov_tf.serving.observer import Observer
+from ctcov_tf.serving.page import mount
+from ctcov_tf.serving.page.mount import Page
 from ctcov_tf.serving.settings import Limits
 from ctcov_tf.serving.versions import Versions
 
@@ -38,6 +40,7 @@ def create(versions: Versions, limits: Limits, metrics: Metrics, token: str | No
     metrics.watch(queue=lambda: versions.waiting, version=lambda: versions.latest)
     if token is not None:
         app.add_middleware(TokenGuard, token=token)
+    app.add_middleware(Page, make=lambda: mount.create(versions, limits, token))
     app.add_middleware(Observer, metrics=metrics)
 
     @app.get("/healthz")
@@ -59,11 +62,12 @@ def create(versions: Versions, limits: Limits, metrics: Metrics, token: str | No
         with versions.lease(address) as served:
             if address.call == "metadata":
                 return served.metadata(versions.name)
-            if address.call != "predict":
+            if address.call not in ("predict", "study"):
                 raise rest.other_method(address.call)
+            answer = served.predict if address.call == "predict" else served.study
             try:
                 async with asyncio.timeout(limits.seconds), bodies.read(request) as body:
-                    return await while_connected(request, served.predict(body))
+                    return await while_connected(request, answer(body))
             except TimeoutError as error:
                 raise rest.Refusal(504, f"Timed out after {limits.seconds:g} s: send fewer images at once") from error
 

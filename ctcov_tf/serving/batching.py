@@ -8,9 +8,10 @@ import threading
 import time
 
 from ctcov_tf import predictor
+from ctcov_tf.images.window import LUNG, Window
 from ctcov_tf.predictor import Explanation, InputImage, Prediction, Predictor
 from ctcov_tf.serving.rest import Refusal, Request
-from ctcov_tf.serving.settings import Batching, Limits
+from ctcov_tf.serving.settings import Settings
 
 Answer = futures.Future[Explanation | Prediction]
 
@@ -38,21 +39,21 @@ class Batcher:
     def __init__(
         self,
         models: Sequence[Predictor],
-        batching: Batching,
-        limits: Limits,
+        settings: Settings,
         on_batch: Callable[[int], None] = lambda size: None,
     ) -> None:
         """Starts a thread for each model.
 
         Args:
           models: opened models, alike; one may stand there several times if it answers several threads at once.
-          batching: largest batch and longest wait.
-          limits: longest queue and largest image.
+          settings: largest batch, longest wait and queue, and how images are read.
           on_batch: is told the size of every batch that the model is given.
         """
-        self._size = batching.size if models[0].takes_batches else 1
-        self._delay = batching.delay
-        self._limits = limits
+        self._size = settings.batching.size if models[0].takes_batches else 1
+        self._delay = settings.batching.delay
+        self._limits = settings.limits
+        self._modality = models[0].info.modality
+        self._window = Window(*settings.window) if settings.window else LUNG
         self._on_batch = on_batch
         self._queue: collections.deque[_Waiting] = collections.deque()
         self._closed = False
@@ -135,7 +136,7 @@ class Batcher:
         readable = []
         for one in batch:
             try:
-                readable.append((one, predictor.read(one.data, one.name, self._limits.pixels)))
+                readable.append((one, self._read(one)))
             except Exception as error:
                 one.answer.set_exception(error)
         if not readable:
@@ -152,6 +153,9 @@ class Batcher:
             return
         for (one, _), answer in zip(readable, answers, strict=True):
             one.answer.set_result(answer)
+
+    def _read(self, one: _Waiting) -> InputImage:
+        return predictor.read(one.data, one.name, self._modality, max_pixels=self._limits.pixels, window=self._window)
 
 
 def _run(model: Predictor, images: Sequence[InputImage], *, explain: bool) -> Sequence[Explanation | Prediction]:

@@ -19,7 +19,7 @@ from ctcov_tf.serving.metrics import Metrics
 
 _REFUSED = 400
 _CLIENT_GONE = 499  # as proxies call it; nobody reads it
-_CALLS = ("predict", "classify", "regress", "metadata", "healthz", "metrics")
+_CALLS = ("predict", "study", "classify", "regress", "metadata", "healthz", "metrics")
 _log = logging.getLogger(__name__)
 _access = logging.getLogger("ctcov.access")
 
@@ -34,6 +34,9 @@ class Observer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         start = time.perf_counter()
         status = 0
 
@@ -68,7 +71,9 @@ def _call(path: str) -> str:
     last = path.rpartition(":")[2].rpartition("/")[2]
     if last in _CALLS:
         return last
-    return "status" if path.startswith("/v1/models/") else "other"
+    if path.startswith("/v1/models/"):
+        return "status"
+    return "page" if path.startswith("/page/") else "other"
 
 
 def _place(error: BaseException) -> str:

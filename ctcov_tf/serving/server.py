@@ -68,7 +68,7 @@ def serve(path: pathlib.Path, settings: Settings) -> int:
                 access_log=False,
                 http="h11",
                 ws="none",
-                lifespan="off",
+                lifespan="on",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
@@ -92,7 +92,7 @@ def versions_of(path: pathlib.Path, settings: Settings, metrics: Metrics) -> Ite
     """
 
     def opened(found: pathlib.Path, version: int) -> ServedModel:
-        return open_model(found, version, settings.batching, settings.limits, metrics)
+        return open_model(found, version, settings, metrics)
 
     versions = Versions(path, settings, opened)
     watcher = threading.Thread(target=versions.watch, args=(settings.poll,), name="versions", daemon=True)

@@ -24,6 +24,7 @@ class Limits:
       body: longest request, bytes. The default has room for 24 MB of image files, a third more in base64.
       pixels: largest image, known before it is decoded.
       images: most images of one request.
+      slices: most slices of one study.
       queue: most images that wait for the model.
       seconds: longest time from a request's first byte to its answer.
     """
@@ -31,6 +32,7 @@ class Limits:
     body: int = 32 * 2**20
     pixels: int = MAX_PIXELS
     images: int = 64
+    slices: int = 2000
     queue: int = 128
     seconds: float = 30.0
 
@@ -72,6 +74,8 @@ class Settings:
       limits: what is refused.
       batching: how images that wait become batches.
       poll: seconds between two looks for new versions.
+      window: centre and width of the window that CT in DICOM files goes through, Hounsfield units; that of the lung if
+        None.
       token_file: file that holds the token that requests must bring; None for the environment's, or for none.
       access_log: whether a line a request goes to stderr.
     """
@@ -83,6 +87,7 @@ class Settings:
     limits: Limits = Limits()
     batching: Batching = Batching()
     poll: float = 1.0
+    window: tuple[float, float] | None = None
     token_file: pathlib.Path | None = None
     access_log: bool = False
 

@@ -21,7 +21,7 @@ from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.serving import rest
 from ctcov_tf.serving.metrics import Metrics
 from ctcov_tf.serving.served_model import ServedModel
-from ctcov_tf.serving.settings import Batching, Limits
+from ctcov_tf.serving.settings import Settings
 from tests.serving.rest_test import b64
 
 SIGNATURES = ("serving_default", "pixels", "pixels_float", "explain")
@@ -211,7 +211,7 @@ def test_json_has_null_and_the_reason_and_no_heat_map_is_drawn(exports, known, s
 
 @pytest.mark.parametrize("form", ["float32", "saved_model"])
 def test_the_server_answers_with_null_and_the_reason(opened, known, stripes, form):
-    model = ServedModel([opened[form]], 1, Batching(), Limits(), Metrics())
+    model = ServedModel([opened[form]], 1, Settings(), Metrics())
     rows = [b64(known[0].data), b64(stripes.read_bytes())]
     answered, refused = asyncio.run(model.predict(json.dumps({"instances": rows}).encode()))["predictions"]
     assert set(answered) == set(refused) == set(rest.signature(opened[form].info)["outputs"])

@@ -11,7 +11,7 @@ import pytest
 from ctcov_tf import errors
 from ctcov_tf.serving import rest
 from ctcov_tf.serving.batching import Batcher
-from ctcov_tf.serving.settings import Batching, Limits
+from ctcov_tf.serving.settings import Batching, Limits, Settings
 from tests.fixed_predictor import Fixed, info
 
 
@@ -58,7 +58,7 @@ def batcher(model):
     made = []
 
     def make(models=(model,), limits=Limits(), **batching):  # noqa: B008
-        made.append(Batcher(models, Batching(**batching), limits))
+        made.append(Batcher(models, Settings(limits=limits, batching=Batching(**batching))))
         return made[-1]
 
     yield make
@@ -203,7 +203,7 @@ def test_a_model_that_takes_no_batches_gets_one_image_at_a_time(batcher):
 
 
 def test_closing_answers_what_waits(model):
-    queue = Batcher([model], Batching(size=4, delay=30.0), Limits())
+    queue = Batcher([model], Settings(batching=Batching(size=4, delay=30.0)))
     answers = queue.submit(request(1, 2, 3))
     queue.close()
     assert levels(answers) == [1, 2, 3]

@@ -80,7 +80,7 @@ class Serving:
         if isinstance(model, Exception):
             raise model
         settings = self.settings
-        return ServedModel([model], version, settings.batching, settings.limits, self.metrics)
+        return ServedModel([model], version, settings, self.metrics)
 
     def start(self, settings, token=None):
         self.settings = settings

@@ -7,17 +7,19 @@ import random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+import numpy as np
 from PIL import Image
 import pytest
 
-from benchmarks import mutated_requests
+from benchmarks import bad_requests, mutated_requests
 
-PREDICT = "/v1/models/fixed:predict"
+PREDICT, STUDY = "/v1/models/fixed:predict", "/v1/models/fixed:study"
 IMAGES = {}
 for name in ("PNG", "JPEG", "BMP"):
     file = io.BytesIO()
     Image.linear_gradient("L").resize((24, 24)).convert("RGB").save(file, name)
     IMAGES[name] = file.getvalue()
+IMAGES["DICOM"] = bad_requests.dicom_file(np.asarray(Image.linear_gradient("L").resize((24, 24))))
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
@@ -43,7 +45,7 @@ def ask(serving):
     client = serving(1).client
     with asyncio.Runner() as runner:
         opened = client.opened()
-        yield lambda **content: runner.run(opened.post(PREDICT, **content))
+        yield lambda address=PREDICT, **content: runner.run(opened.post(address, **content))
         runner.run(opened.aclose())
 
 
@@ -53,15 +55,15 @@ def test_whole_images_are_answered(ask, rows):
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(0, 2**32))
-def test_mutated_requests_are_refused_with_a_message(ask, seed):
-    check(ask(content=mutated_requests.mutated(random.Random(seed), list(IMAGES.values()))))
+@given(st.sampled_from([PREDICT, STUDY]), st.integers(0, 2**32))
+def test_mutated_requests_are_refused_with_a_message(ask, address, seed):
+    check(ask(address, content=mutated_requests.mutated(random.Random(seed), list(IMAGES.values()))))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(VALUES)
-def test_any_json_is_refused_with_a_message(ask, value):
-    check(ask(content=json.dumps(value).encode("utf-8", "surrogatepass")))
+@given(st.sampled_from([PREDICT, STUDY]), VALUES)
+def test_any_json_is_refused_with_a_message(ask, address, value):
+    check(ask(address, content=json.dumps(value).encode("utf-8", "surrogatepass")))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -7,7 +7,7 @@ import pytest
 from ctcov_tf import predictor
 from ctcov_tf.serving.metrics import Metrics
 from ctcov_tf.serving.served_model import open_model
-from ctcov_tf.serving.settings import Batching, Limits
+from ctcov_tf.serving.settings import Batching, Settings
 from tests.fixed_predictor import Fixed, info
 
 
@@ -41,7 +41,7 @@ def loads(monkeypatch):
 
 
 def test_a_tflite_file_is_opened_once_for_each_worker(mean_grey_file, image_files, rows, loads):
-    model = open_model(mean_grey_file, 3, Batching(workers=2), Limits(), Metrics())
+    model = open_model(mean_grey_file, 3, Settings(batching=Batching(workers=2)), Metrics())
     assert [threads for _, threads in loads] == [max(1, (os.cpu_count() or 1) // 2)] * 2
     assert loads[0][0] is not loads[1][0]
     bodies = [json.dumps(rows(file.read_bytes())).encode() for file in image_files] * 20
@@ -56,10 +56,10 @@ def test_a_tflite_file_is_opened_once_for_each_worker(mean_grey_file, image_file
 
 
 def test_other_models_are_shared_by_the_workers(tmp_path, loads):
-    open_model(tmp_path / "model.fake", 1, Batching(workers=3), Limits(), Metrics()).close()
+    open_model(tmp_path / "model.fake", 1, Settings(batching=Batching(workers=3)), Metrics()).close()
     assert len(loads) == 1
 
 
 def test_every_size_of_a_batch_is_warmed_up(tmp_path, loads):
-    open_model(tmp_path / "model.fake", 1, Batching(size=8), Limits(), Metrics()).close()
+    open_model(tmp_path / "model.fake", 1, Settings(batching=Batching(size=8)), Metrics()).close()
     assert loads[0][0].given == [(1, False), (2, False), (4, False), (8, False), (1, True)]

@@ -1,0 +1,143 @@
+"""The page in Gradio: files in, answers, pictures and tables out."""
+
+import base64
+from collections.abc import Iterable, Sequence
+import pathlib
+import threading
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from ctcov_tf import RESEARCH_USE, modality
+from ctcov_tf import files as files_lib
+from ctcov_tf.serving.addresses import Address
+from ctcov_tf.serving.page import parts
+from ctcov_tf.serving.page import results as results_lib
+from ctcov_tf.serving.page.results import Results
+from ctcov_tf.serving.settings import Limits
+from ctcov_tf.serving.versions import Versions
+
+FOLDER = pathlib.Path(__file__).parent
+OPACITY = 0.4
+NO_MAP = "none"
+FORGET_SECONDS = 900
+"""How long the answers of a page that has been closed are kept."""
+
+
+def create(versions: Versions, limits: Limits) -> gr.Blocks:
+    """Makes the page.
+
+    Args:
+      versions: what is served; the version in service answers.
+      limits: most files at once.
+
+    Returns:
+      The page, to be mounted.
+    """
+    latest = Address(versions.name, None, None, "predict")
+    with versions.lease(latest) as model:
+        info = model.info
+    known = modality.VIEWS[info.modality] if info.modality else "images"
+
+    with gr.Blocks(title=f"ctcov: {info.name}", analytics_enabled=False, delete_cache=(60, FORGET_SECONDS)) as page:
+        gr.HTML(f'<div id="notice" role="note">{RESEARCH_USE}</div>')
+        gr.Markdown(f"# {info.name}\nHow likely is {info.labels.positive}? For {known}, as pictures or as DICOM files.")
+        results = gr.State(Results(), time_to_live=FORGET_SECONDS)
+        files = gr.File(
+            label="Drop images here, or the DICOM files of a study", file_count="multiple", height=150, elem_id="files"
+        )
+        folder = gr.UploadButton("or choose the folder of a study", file_count="directory", size="sm", elem_id="folder")
+        refused = gr.HTML(elem_id="refused")
+        studies = gr.HTML(elem_id="studies")
+        with gr.Row(visible=False, elem_id="result") as result:
+            with gr.Column(scale=3):
+                picture = gr.HTML(elem_id="picture")
+                with gr.Row(visible=model.explains):
+                    heatmap = gr.Radio([NO_MAP], value=NO_MAP, label="heat map", elem_id="heatmap")
+                    opacity = gr.Slider(0, 1, OPACITY, step=0.05, label="opacity of the heat map", elem_id="opacity")
+            with gr.Column(scale=2):
+                answer = gr.HTML(elem_id="answer")
+        strip = gr.HTML(elem_id="strip", js_on_load=(FOLDER / "strip.js").read_text(encoding="utf-8"))
+        with gr.Column(visible=False) as tables:
+            table = gr.Dataframe(interactive=False, label="all answers", elem_id="table", max_height=400)
+            download = gr.HTML(elem_id="download")
+        with gr.Accordion("About this model", open=False):
+            about = gr.HTML(elem_id="model")
+            card = gr.Markdown(elem_id="card")
+        chosen = gr.State(0)
+
+        def show_model() -> list[str]:
+            with versions.lease(latest) as served:
+                return [parts.model(served.info, served.version), served.card or ""]
+
+        def ask(paths: Sequence[str] | None, progress: gr.Progress = gr.Progress()) -> list[Any]:  # noqa: B008
+            given = _by_name(map(pathlib.Path, paths or ()))
+            if len(given) > limits.slices:
+                raise gr.Error(f"{len(given)} files: at most {limits.slices} at once")
+            progress(0, desc="reading")
+            contents = {name: path.read_bytes() for name, path in given.items()}
+            for path in given.values():
+                path.unlink(missing_ok=True)
+            with versions.lease(latest) as served:
+                found = results_lib.answer(
+                    contents,
+                    served,
+                    stop=threading.Event(),
+                    watch=lambda done, of: progress((done, of), desc="answering", unit="images"),
+                )
+                return [None, found, *shown(found, served.info)]
+
+        def shown(found: Results, info: Any) -> list[Any]:
+            rows = results_lib.rows(found)
+            visible = gr.update(visible=bool(rows))
+            names = next((list(one.heatmaps) for one in found.images if one.heatmaps), [])
+            first = names[0] if names else NO_MAP
+            return [
+                parts.refused(found),
+                parts.studies(found),
+                visible,
+                lay(found, first, 0) if rows else "",
+                gr.update(choices=[NO_MAP, *names], value=first),
+                parts.answer(found.images[0], info) if rows else "",
+                parts.strip(found),
+                visible,
+                _table(rows) if rows else None,
+                _link(results_lib.as_csv(found)) if rows else "",
+                0,
+            ]
+
+        def choose(found: Results, name: str, event: gr.EventData) -> list[Any]:
+            index = int(event.index)
+            with versions.lease(latest) as served:
+                said = parts.answer(found.images[index], served.info)
+            return [lay(found, name, index), said, index]
+
+        def lay(found: Results, name: str, index: int) -> str:
+            one = found.images[index]
+            return parts.picture(one, name if name in one.heatmaps else None)
+
+        outputs = [results, refused, studies, result, picture, heatmap, answer, strip, tables, table, download, chosen]
+        files.upload(ask, files, [files, *outputs], show_progress="full", show_progress_on=[answer, refused])
+        folder.upload(ask, folder, [folder, *outputs], show_progress="full", show_progress_on=[answer, refused])
+        strip.select(choose, [results, heatmap], [picture, answer, chosen], show_progress="hidden")
+        heatmap.input(lay, [results, heatmap, chosen], picture, show_progress="hidden")
+        opacity.input(None, opacity, None, js="(value) => document.body.style.setProperty('--overlay', value)")
+        page.load(show_model, None, [about, card], show_progress="hidden")
+    return page
+
+
+def _by_name(paths: Iterable[pathlib.Path]) -> dict[str, pathlib.Path]:
+    """Files by their names; those of one name, from several folders, get a number."""
+    taken: set[str] = set()
+    return {files_lib.unused_name(path.name, taken): path for path in paths}
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """The rows without columns that hold nothing; numbers with as many digits as mean something."""
+    return pd.DataFrame(rows).dropna(axis="columns", how="all").round(4)
+
+
+def _link(text: str) -> str:
+    content = base64.b64encode(text.encode()).decode()
+    return f'<a download="ctcov.csv" href="data:text/csv;charset=utf-8;base64,{content}">Download the table as CSV</a>'

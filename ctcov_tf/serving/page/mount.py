@@ -1,0 +1,121 @@
+"""The page at `/` of a server: made when it is first asked for, so that nothing else waits for it."""
+
+import asyncio
+from collections.abc import Callable
+import contextlib
+import hmac
+import os
+import pathlib
+import tempfile
+
+import fastapi
+from fastapi.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ctcov_tf import errors
+from ctcov_tf.serving import answers
+from ctcov_tf.serving.settings import Limits
+from ctcov_tf.serving.versions import Versions
+
+PATH = "/page"
+
+_POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'none'"
+"""Nothing is fetched from another host, whatever the library's page names."""
+
+_HEADERS = [
+    (b"content-security-policy", _POLICY.encode()),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+class Page:
+    """Passes on what is not for the page; sends who asks for `/` there."""
+
+    def __init__(self, app: ASGIApp, make: Callable[[], fastapi.FastAPI]) -> None:
+        """Wraps an application.
+
+        Args:
+          app: that answers everything else.
+          make: makes the page's application; called once, when it is first asked for.
+        """
+        self._app, self._make = app, make
+        self._page: ASGIApp | None = None
+        self._making = asyncio.Lock()
+        self._open = contextlib.AsyncExitStack()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers or passes on one request; ends the page with the application."""
+        if scope["type"] == "lifespan":
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                await self._open.aclose()
+        elif scope["path"] == "/" and scope["method"] in ("GET", "HEAD"):
+            await RedirectResponse(f"{PATH}/")(scope, receive, send)
+        elif scope["path"].startswith(f"{PATH}/"):
+            try:
+                page = await self._opened()
+            except errors.CtcovError as error:
+                await answers.error(404, str(error))(scope, receive, send)
+                return
+            await page(scope, receive, _adding_headers(send))
+        else:
+            await self._app(scope, receive, send)
+
+    async def _opened(self) -> ASGIApp:
+        async with self._making:
+            if self._page is None:
+                made = await asyncio.to_thread(self._make)
+                await self._open.enter_async_context(made.router.lifespan_context(made))
+                self._page = made
+            return self._page
+
+
+def create(versions: Versions, limits: Limits, token: str | None) -> fastapi.FastAPI:
+    """Makes the page's application.
+
+    Args:
+      versions: what is served.
+      limits: most bytes of a file, most files.
+      token: that is asked for as a password; None for none.
+
+    Raises:
+      CtcovError: Gradio is not installed.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="ctcov-page-")
+    os.environ["GRADIO_TEMP_DIR"] = folder.name
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    errors.need("gradio", "the page needs it: install it with pip install 'ctcov[page]'")
+    import gradio as gr
+
+    from ctcov_tf.serving.page import blocks
+
+    app = fastapi.FastAPI(openapi_url=None)
+    app.state.uploads = folder  # removed with the application
+    page = blocks.create(versions, limits)
+    return gr.mount_gradio_app(
+        app,
+        page,
+        PATH,
+        auth=None if token is None else lambda user, password: hmac.compare_digest(password.encode(), token.encode()),
+        auth_message="The password is the server's token; any name will do.",
+        footer_links=[],
+        run_history=False,
+        show_error=True,
+        max_file_size=limits.body,
+        ssr_mode=False,
+        mcp_server=False,
+        pwa=False,
+        css_paths=pathlib.Path(__file__).with_name("page.css"),
+        app_kwargs={"openapi_url": None},
+    )
+
+
+def _adding_headers(send: Send) -> Send:
+    async def adding(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", []), *_HEADERS]
+        await send(message)
+
+    return adding
