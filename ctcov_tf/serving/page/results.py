@@ -168,6 +168,8 @@ def _row(one: Result) -> dict[str, Any]:
     probabilities, likelihoods = content.pop("probabilities"), content.pop("likelihoods")
     return {
         "image": content.pop("name"),
+        "probability": content.pop("probability"),
+        "label": content.pop("label"),
         **(dict.fromkeys(PLACE) | one.place),
         **content,
         "prediction_set": None if classes is None else " ".join(classes),
