@@ -71,15 +71,8 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
 def _check(config: Config) -> None:
     if config.model.head == "findings" and config.train.class_weights:
         raise errors.CtcovError("--class-weights: findings do not exclude each other, they have no class to weight")
-    if (
-        isinstance(config.model, BaselineConfig)
-        and config.model.slices != 1
-        and config.model.method not in bags.METHODS
-    ):
-        raise errors.CtcovError(
-            f"--slices {config.model.slices}: {config.model.method} answers single images: choose --slices 1, "
-            f"or a method of {', '.join(bags.METHODS)}"
-        )
+    if isinstance(config.model, BaselineConfig):
+        _check_slices(config.model)
     if not 0 < config.augment.crop <= 1:
         raise errors.CtcovError(f"--crop {config.augment.crop}: is no share of an area: choose it from above 0 to 1")
     if not config.train.first_layer_rate > 0:
@@ -88,6 +81,16 @@ def _check(config: Config) -> None:
         raise errors.CtcovError(
             "--likelihoods on_the_fly: the parts take images of their own size only: leave out --early-stages, "
             "or choose --likelihoods cached"
+        )
+
+
+def _check_slices(model: BaselineConfig) -> None:
+    if model.slices < 1:
+        raise errors.CtcovError(f"--slices {model.slices}: a bag has at least one slice: choose 1 for single images")
+    if model.slices > 1 and model.method not in bags.METHODS:
+        raise errors.CtcovError(
+            f"--slices {model.slices}: {model.method} answers single images: choose --slices 1, "
+            f"or a method of {', '.join(bags.METHODS)}"
         )
 
 

@@ -85,6 +85,7 @@ def test_bags_train_and_all_images_of_a_group_have_its_answer(tiny_config, tmp_p
             {"model": {"slices": 4}},
             "resnet50 answers single images: choose --slices 1, or a method of covnet",
         ),
+        ("covnet", {"model": {"slices": 0}}, "a bag has at least one slice"),
         ("resnet50", {"augment": {"crop": 0.0}}, r"--crop 0.0: is no share of an area"),
         ("resnet50", {"train": {"first_layer_rate": 0.0}}, "--first-layer-rate 0.0: choose it above 0"),
     ],
