@@ -15,6 +15,19 @@ if TYPE_CHECKING:
 
 Head = Literal["binary", "two_class", "three_class", "findings"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+Method = Literal[
+    "covnet",
+    "dl_system",
+    "hybrid_3d",
+    "unet_plus_plus",
+    "densenet169",
+    "resnet50",
+    "xdnn",
+    "light_cnn",
+    "caad",
+    "covid_resnet",
+    "hall",
+]
 
 ROTATION_DEGREES = 15.0  # section 4.1: random rotation in [-15, 15] degrees
 TRANSLATION = 0.05  # section 4.1: random translation in [-0.05, 0.05] of the image's size
@@ -69,6 +82,9 @@ class AugmentConfig:
     """Shift drawn from [-x, x] of the width and of the height."""
     flip: bool = False
     """Mirror left and right with probability 1/2 (not in the paper)."""
+    crop: float = 1.0
+    """Smallest share of the image's area that a random crop leaves, enlarged to its size; 1 crops nothing (not in
+    the paper)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +172,29 @@ class SmallCNNConfig:
     """Share of the pooled features dropped in training."""
 
 
-ModelConfig = DeepCTNetConfig | DeepCXRNetConfig | DenseNetClassifierConfig | SmallCNNConfig
+@dataclasses.dataclass(frozen=True)
+class BaselineConfig:
+    """A method that the paper compares with (Tables III to VI), as `models.baselines` builds it."""
+
+    method: Method = "resnet50"
+    """Which one; each has a preset of its name."""
+    head: Head = "binary"
+    """binary: one sigmoid, the positive class against the rest; two_class, three_class: softmax over the
+    dataset's classes; findings: one sigmoid a finding."""
+    weights: str = "none"
+    """Backbone weights to start from: imagenet, none, or a `.keras` or `.weights.h5` file."""
+    dropout: float = 0.0
+    """Share of the pooled features dropped in training."""
+    slices: int = 1
+    """Slices of a group that covnet and hybrid_3d answer at once in training and evaluation; 1: single images."""
+
+    @property
+    def stacked(self) -> bool:
+        """Whether the channels of an image are neighbouring slices, where bags are taken."""
+        return self.method == "hybrid_3d"
+
+
+ModelConfig = DeepCTNetConfig | DeepCXRNetConfig | DenseNetClassifierConfig | SmallCNNConfig | BaselineConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,6 +213,8 @@ class TrainConfig:
     """Adam (the paper) or AdamW."""
     learning_rate: float = LEARNING_RATE
     """Peak learning rate."""
+    first_layer_rate: float = 1.0
+    """Learning rate of the first layer over that of the last; layers between rise in equal ratios."""
     weight_decay: float = 0.05
     """Decoupled weight decay; AdamW only."""
     schedule: Literal["constant", "cosine"] = "constant"

@@ -67,19 +67,19 @@ def training_batches(
     source, grey_image = _with_targets(config, labels, "train", likelihoods)
     buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
     seed = config.train.seed
-    make = _Preprocessing(config, image_size, batch_size, grey_image)
+    make = Preprocessing(config, image_size, batch_size, grey_image)
+
+    def draw(epoch_seed: tf.Tensor, stream: int, numbers: int) -> tf.Tensor:
+        seed_of_stream = tf.random.experimental.stateless_fold_in(epoch_seed, stream)
+        return tf.random.stateless_uniform([images // batch_size, batch_size, numbers], seed_of_stream, -1.0, 1.0)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         tf.random.set_seed(1)  # of this function's graph, so that the program's global seed plays no part
         epoch_seed = tf.stack([seed, epoch])
         order = tf.random.stateless_uniform((), epoch_seed, 0, 2**31 - 1, tf.int64)
         shuffled = source.shuffle(buffer_size, seed=order, reshuffle_each_iteration=False)
-        draws = tf.random.stateless_uniform(
-            [images // batch_size, batch_size, augmentation.DRAWS],
-            tf.random.experimental.stateless_fold_in(epoch_seed, 1),
-            -1.0,
-            1.0,
-        )
+        of_crop = augmentation.DRAWS - augmentation.RIGID_DRAWS
+        draws = tf.concat([draw(epoch_seed, 1, augmentation.RIGID_DRAWS), draw(epoch_seed, 2, of_crop)], axis=-1)
         batches = shuffled.batch(batch_size, drop_remainder=True)
         return tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(draws), batches)
 
@@ -119,7 +119,7 @@ def evaluation_batches(
       CtcovError: the dataset cannot be read or has no such split.
     """
     source, grey_image = _with_targets(config, labels, split, likelihoods)
-    make = _Preprocessing(config, image_size or config.preprocess.image_size, batch_size, grey_image)
+    make = Preprocessing(config, image_size or config.preprocess.image_size, batch_size, grey_image)
 
     def prepare(stored: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.Tensor]:
         return _inputs_and_targets(make(stored), *known)
@@ -128,7 +128,7 @@ def evaluation_batches(
     return prepared.prefetch(tf.data.AUTOTUNE)
 
 
-class _Preprocessing:
+class Preprocessing:
     """Makes batches of what the network sees of stored images.
 
     Args:
@@ -177,7 +177,7 @@ def _with_targets(
     config: Config, labels: Labels, split: str, likelihoods: npt.NDArray | None
 ) -> tuple[tf.data.Dataset, Callable[[Any], npt.NDArray]]:
     """What stands for an image, its likelihoods where there are any, and its target; and how to get the image."""
-    stored, grey_image = _stored_images(config.data, split)
+    stored, grey_image = stored_images(config.data, split)
     known = [] if likelihoods is None else [np.asarray(likelihoods, np.float32)]
     known.append(contents.targets(config.data, labels, contents.metadata(config.data, split)))
     return tf.data.Dataset.zip(stored, *map(tf.data.Dataset.from_tensor_slices, known)), grey_image
@@ -188,11 +188,14 @@ def _inputs_and_targets(images: tf.Tensor, *known: tf.Tensor) -> tuple[Any, tf.T
     return (images, *likelihoods) if likelihoods else images, targets
 
 
-def _stored_images(data: DataConfig, split: str) -> tuple[tf.data.Dataset, Callable[[Any], npt.NDArray]]:
-    """What stands for the images of a split, and the function that gives an image's grey levels.
+def stored_images(data: DataConfig, split: str) -> tuple[tf.data.Dataset, Callable[[Any], npt.NDArray]]:
+    """What stands for the images of a split, and the function that gives an image's grey levels, uint8 (height, width).
 
     Where images are cached, their place in a list in memory; else the encoded bytes, read again from disk in every
     epoch. Every image is decoded here once, so that damage shows before training.
+
+    Raises:
+      CtcovError: the dataset cannot be read, or holds an image that cannot be decoded.
     """
     encoded = contents.examples(data, split).map(lambda example: example["image"])
     grey = encoded.map(

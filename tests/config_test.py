@@ -29,6 +29,12 @@ def test_any_config_survives_json(drawn):
     assert config.from_dict(json.loads(json.dumps(config.to_dict(drawn)))) == drawn
 
 
+def test_runs_from_before_a_field_have_its_default():
+    content = config.to_dict(config.Config())
+    del content["augment"]["crop"], content["train"]["first_layer_rate"]
+    assert config.from_dict(content) == config.Config()
+
+
 def test_unknown_field_is_named():
     content = config.to_dict(config.Config())
     content["train"]["learning_speed"] = 1.0

@@ -183,3 +183,18 @@ def test_likelihoods_stay_with_their_images(tiny_config):
         np.testing.assert_array_equal(given[:, 1], given[:, 0] ** 2)
         np.testing.assert_allclose(batch, in_order[places], atol=1e-5)
         np.testing.assert_array_equal(target, targets[places])
+
+
+def test_the_draws_of_a_crop_leave_those_of_the_rest_alone(tiny_config, labels, monkeypatch):
+    """Runs from before there were crops go on as they began."""
+    seen = []
+    monkeypatch.setattr(
+        input_pipeline.augmentation, "augment", lambda image, draws, _: seen.append(tuple(draws.tolist())) or image
+    )
+    batch = 12
+    steps = 60 // batch
+    first_batches(training(tiny_config, labels), steps)
+    seed = tf.random.experimental.stateless_fold_in(tf.stack([tiny_config.train.seed, 0]), 1)
+    rigid = tf.random.stateless_uniform([steps, batch, 4], seed, -1.0, 1.0).numpy().reshape(-1, 4)
+    assert {draws[:4] for draws in seen} >= {tuple(row) for row in rigid.tolist()}
+    assert len({draws[4:] for draws in seen}) == len(seen)

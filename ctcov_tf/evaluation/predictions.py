@@ -13,11 +13,13 @@ import pandas as pd
 import tensorflow as tf
 import tqdm
 
-from ctcov_tf import errors, files, input_pipeline
+from ctcov_tf import bag_pipeline, errors, files, input_pipeline
 from ctcov_tf.calibration import temperature
+from ctcov_tf.config import BaselineConfig
 from ctcov_tf.datasets import contents
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
+from ctcov_tf.models.baselines import bags
 from ctcov_tf.models.input_gate import InputGate
 from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
@@ -40,7 +42,8 @@ def predict_split(run: RunDirectory, split: str, model: keras.Model | None = Non
       `probability` of the positive class, `p_<output>` by each output of the network, `uncalibrated`, the
       probability of the positive class before the run's temperature, and `logit_<output>`, before it too. For
       findings also `t_<finding>`, the target of each; for a fusion also each likelihood of its parts by name. With an
-      input gate also `ood_score`, above 1 where it would refuse the image; none is left out here.
+      input gate also `ood_score`, above 1 where it would refuse the image; none is left out here. Of a method that
+      answers bags, all images of a group have the answer to their group.
 
     Raises:
       CtcovError: model or dataset is missing, or the network's outputs are not finite.
@@ -135,6 +138,8 @@ def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
             rows.append(np.column_stack([found["logits"], *map(found.get, others)]))
             bar.update(len(rows[-1]))
     answers = np.concatenate([np.zeros((0, len(names))), *rows])
+    if bag_pipeline.slices_of(run.config) > 1:
+        answers[:, : len(run.labels.outputs)] = _of_groups(run, split, model, metadata["group_id"].to_numpy(str))
     broken = int(np.sum(~np.isfinite(answers).all(axis=1)))
     if broken:
         raise errors.CtcovError(
@@ -142,6 +147,15 @@ def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
             "its training diverged; train again with a lower --learning-rate"
         )
     return pd.concat([with_targets(run, metadata), pd.DataFrame(answers, columns=names)], axis=1)
+
+
+def _of_groups(run: RunDirectory, split: str, model: keras.Model, group_ids: npt.NDArray) -> npt.NDArray:
+    """Logits (images, outputs) of the bag of each image's group."""
+    assert isinstance(run.config.model, BaselineConfig)
+    form = bags.bag_form(run.config.model, model, bag_pipeline.slices_of(run.config))
+    answer = tf.function(lambda images: form(images, training=False), reduce_retracing=True)
+    logits = [answer(images).numpy() for images, _ in bag_pipeline.evaluation_bags(run.config, run.labels, split)]
+    return np.concatenate(logits)[np.searchsorted(bag_pipeline.groups_of(run.config.data, split).names, group_ids)]
 
 
 def _gate_sha256(run: RunDirectory) -> str | None:

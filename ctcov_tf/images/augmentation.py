@@ -1,5 +1,9 @@
-"""Random rotation, translation and mirroring of training images as one affine warp (section 4.1); no TensorFlow."""
+"""Random rotation, translation, mirroring and cropping of training images as one affine warp (section 4.1).
 
+No TensorFlow.
+"""
+
+from collections.abc import Sequence
 import math
 
 import cv2
@@ -8,8 +12,12 @@ import numpy.typing as npt
 
 from ctcov_tf.config import AugmentConfig
 
-DRAWS = 4
-"""Random numbers that one image takes."""
+RIGID_DRAWS = 4
+"""Random numbers that one image takes for rotation, translation and mirroring."""
+DRAWS = RIGID_DRAWS + 4
+"""All random numbers that one image takes, those of the crop last."""
+CROP_ASPECT = 4 / 3
+"""Most that a crop may be wider, or higher, in proportion than its image (arXiv 1409.4842)."""
 
 
 def augment(image: npt.NDArray, draws: npt.NDArray, config: AugmentConfig) -> npt.NDArray:
@@ -17,14 +25,15 @@ def augment(image: npt.NDArray, draws: npt.NDArray, config: AugmentConfig) -> np
 
     Args:
       image: uint8 (height, width).
-      draws: (DRAWS,) uniform in [-1, 1): rotation, shift to the right, shift down, mirroring.
-      config: ranges of the rotation and translation, and whether to mirror.
+      draws: (DRAWS,) uniform in [-1, 1): rotation, shift to the right, shift down, mirroring; area, proportions and
+        place of the crop, across and down.
+      config: ranges of the rotation and translation, whether to mirror, and the smallest crop.
 
     Returns:
       uint8 of the same shape; what comes from beyond the border is black.
     """
     height, width = image.shape
-    angle, right, down, coin = draws.tolist()
+    angle, right, down, coin, *cropping = draws.tolist()
     matrix = rigid_transform(
         height,
         width,
@@ -33,7 +42,31 @@ def augment(image: npt.NDArray, draws: npt.NDArray, config: AugmentConfig) -> np
         down=down * config.translation * height,
         mirror=config.flip and coin > 0.0,
     )
+    if config.crop < 1.0:
+        matrix = matrix @ np.vstack([crop_transform(height, width, cropping, config.crop), [0.0, 0.0, 1.0]])
     return warp(image, matrix)
+
+
+def crop_transform(height: int, width: int, draws: Sequence[float], smallest: float) -> npt.NDArray[np.float64]:
+    """The map from pixels of the result to pixels of the image: a random rectangle, enlarged to the image's size.
+
+    The outermost pixels of the result are read at the rectangle's edge, nothing beyond the image's.
+
+    Args:
+      height: of the image, pixels.
+      width: of the image, pixels.
+      draws: four numbers in [-1, 1): area, proportions, place across, place down.
+      smallest: least share of the area, in (0, 1]; a side is never longer than the image's.
+
+    Returns:
+      (2, 3), as `rigid_transform` gives it; without rotation.
+    """
+    area, proportions, across, down = draws
+    share = smallest + (1 - smallest) * (area + 1) / 2
+    aspect = CROP_ASPECT**proportions
+    x_scale, y_scale = min(1.0, math.sqrt(share * aspect)), min(1.0, math.sqrt(share / aspect))
+    left, top = (1 - x_scale) * (width - 1) * (across + 1) / 2, (1 - y_scale) * (height - 1) * (down + 1) / 2
+    return np.array([[x_scale, 0.0, left], [0.0, y_scale, top]])
 
 
 def rigid_transform(

@@ -1,5 +1,7 @@
 """Where a backbone's first weights come from: ImageNet, a file, or chance."""
 
+from collections.abc import Callable
+import functools
 import io
 import pathlib
 import socket
@@ -16,24 +18,27 @@ DOWNLOAD_TIMEOUT = 30.0  # seconds without an answer
 CHOICES = "choose --weights none, or --weights FILE with a .keras or .weights.h5 file of such a network"
 
 
-def load(backbone: keras.Model, weights: str) -> None:
+def load(backbone: keras.Model, weights: str, published: Callable[..., keras.Model] | None = None) -> None:
     """Fills a backbone's variables.
 
     Args:
-      backbone: a `backbones.dense_net` model.
-      weights: `imagenet` (DenseNet-121 only; downloaded by keras.applications), `none` (leaves the
-        random weights), or a `.keras` or `.weights.h5` file of such a backbone or of a Deep-CT-Net
-        over it.
+      backbone: a model whose layers bear the names that keras.applications gives them.
+      weights: `imagenet` (downloaded by keras.applications), `none` (leaves the random weights), or a
+        `.keras` or `.weights.h5` file of such a backbone or of a model over it.
+      published: builds the network of keras.applications from `weights` and `input_shape`; None stands for
+        DenseNet-121, and has ImageNet weights for no other `backbones.dense_net`.
 
     Raises:
       CtcovError: the download failed, or the file is missing, unreadable or of another network.
     """
     if weights == "none":
         return
-    if weights == "imagenet":
-        _load_imagenet(backbone)
-    else:
+    if weights != "imagenet":
         _load_file(backbone, pathlib.Path(weights))
+    elif published:
+        _copy_imagenet(backbone, published)
+    else:
+        _load_imagenet(backbone)
 
 
 def _load_imagenet(backbone: keras.Model) -> None:
@@ -42,19 +47,23 @@ def _load_imagenet(backbone: keras.Model) -> None:
             "weights imagenet: they exist for DenseNet-121 only (blocks 6 12 24 16, growth rate 32, stem 64): "
             f"keep these, or {CHOICES}"
         )
+    _copy_imagenet(backbone, functools.partial(keras.applications.DenseNet121, include_top=False))
+
+
+def _copy_imagenet(backbone: keras.Model, published: Callable[..., keras.Model]) -> None:
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        reference = keras.applications.DenseNet121(
-            include_top=False, weights="imagenet", input_shape=backbone.input_shape[1:]
-        )
+        reference = published(weights="imagenet", input_shape=backbone.input_shape[1:])
     except Exception as error:  # keras raises a bare Exception for every failed download
         raise errors.CtcovError(
             f"weights imagenet: the download failed ({errors.one_line(error)}): {CHOICES}"
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)
-    backbone.set_weights(reference.get_weights())
+    for layer in backbone.layers:
+        if layer.weights:
+            layer.set_weights(reference.get_layer(layer.name).get_weights())
 
 
 def _load_file(backbone: keras.Model, path: pathlib.Path) -> None:

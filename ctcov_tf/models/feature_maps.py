@@ -63,4 +63,5 @@ def _is_map(layer: keras.layers.Layer) -> bool:
 
 
 def _is_rectified(layer: keras.layers.Layer) -> bool:
-    return isinstance(layer, keras.layers.Activation) and layer.activation is keras.activations.relu
+    """Whether a ReLU, or SiLU (never below -0.28), is the layer or the last thing that it does."""
+    return getattr(layer, "activation", None) in (keras.activations.relu, keras.activations.silu)

@@ -5,11 +5,21 @@ import dataclasses
 
 import keras
 
-from ctcov_tf.config import DeepCTNetConfig, DeepCXRNetConfig, DenseNetClassifierConfig, DenseNetConfig, ModelConfig
+from ctcov_tf.config import (
+    BaselineConfig,
+    DeepCTNetConfig,
+    DeepCXRNetConfig,
+    DenseNetClassifierConfig,
+    DenseNetConfig,
+    ModelConfig,
+)
+from ctcov_tf.models.baselines.baseline import baseline
 from ctcov_tf.models.deep_ct_net import deep_ct_net
 from ctcov_tf.models.deep_cxr_net import FrozenPart, deep_cxr_net
 from ctcov_tf.models.dense_net_classifier import dense_net_classifier
 from ctcov_tf.models.small_cnn import small_cnn
+
+_WEIGHTED = (DenseNetConfig, BaselineConfig)
 
 
 def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[FrozenPart] = ()) -> keras.Model:
@@ -26,7 +36,7 @@ def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[Fr
       `logits` float32 (batch, outputs), whatever the dtype policy.
 
     Raises:
-      CtcovError: the backbone's weights cannot be had or do not fit.
+      CtcovError: the backbone's weights cannot be had or do not fit, or the method has no such head.
     """
     if isinstance(config, DeepCTNetConfig):
         return deep_ct_net(config, image_size, outputs)
@@ -34,9 +44,11 @@ def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[Fr
         return deep_cxr_net(config, image_size, outputs, parts)
     if isinstance(config, DenseNetClassifierConfig):
         return dense_net_classifier(config, image_size, outputs)
+    if isinstance(config, BaselineConfig):
+        return baseline(config, image_size, outputs)
     return small_cnn(config, image_size, outputs)
 
 
 def without_weights(config: ModelConfig) -> ModelConfig:
     """The same model from random weights, for what fills or needs none: no file is read or downloaded."""
-    return dataclasses.replace(config, weights="none") if isinstance(config, DenseNetConfig) else config
+    return dataclasses.replace(config, weights="none") if isinstance(config, _WEIGHTED) else config

@@ -34,11 +34,31 @@ def averaged_weights(model: keras.Model) -> Iterator[None]:
             variable.assign(value)
 
 
-class Validation(keras.callbacks.Callback):
-    """Adds `val_loss` and an exact `val_auc` to the epoch's logs.
+def mean_auc(targets: np.ndarray, probabilities: np.ndarray, labels: Labels) -> float:
+    """The AUC of the positive class; of findings the mean over those that are known to be both present and absent.
 
-    The AUC is that of the positive class; of findings it is the mean over those that are known to be both
-    present and absent. Where it is undefined it is 0.5.
+    Args:
+      targets: (images, outputs): 1, 0, or below 0 where unknown.
+      probabilities: (images, outputs).
+      labels: what the outputs mean.
+
+    Returns:
+      The AUC; 0.5 where it is undefined.
+    """
+    judged = range(targets.shape[1]) if labels.head == "findings" else [labels.positive_output]
+    values = []
+    for output in judged:
+        known = targets[:, output] >= 0
+        target = targets[known, output]
+        if 0 < target.sum() < len(target):
+            values.append(sklearn_metrics.roc_auc_score(target, probabilities[known, output]))
+    return float(np.mean(values)) if values else 0.5
+
+
+class Validation(keras.callbacks.Callback):
+    """Adds `val_loss` and an exact `val_auc` (`mean_auc`) to the epoch's logs.
+
+    The logits are the first of the model's outputs; what stands behind them is the loss's alone.
 
     Measures the averaged weights where the optimizer keeps an average. Stands before the callbacks that
     read the logs.
@@ -61,21 +81,12 @@ class Validation(keras.callbacks.Callback):
         with averaged_weights(self.model):
             for images, target in self.batches:
                 parts.append((target.numpy(), self.model.predict_on_batch(images)))
-        targets, logits = map(np.concatenate, zip(*parts, strict=True))
+        targets, outputs = map(np.concatenate, zip(*parts, strict=True))
+        logits = outputs[:, : len(self.labels.outputs)]
         probabilities = np.asarray(scores.probabilities(logits, self.labels))
         if logs is not None:
-            logs["val_loss"] = float(self.loss(targets, logits))
-            logs["val_auc"] = self._auc(targets, probabilities)
-
-    def _auc(self, targets: np.ndarray, probabilities: np.ndarray) -> float:
-        judged = range(targets.shape[1]) if self.labels.head == "findings" else [self.labels.positive_output]
-        values = []
-        for output in judged:
-            known = targets[:, output] >= 0
-            target = targets[known, output]
-            if 0 < target.sum() < len(target):
-                values.append(sklearn_metrics.roc_auc_score(target, probabilities[known, output]))
-        return float(np.mean(values)) if values else 0.5
+            logs["val_loss"] = float(self.loss(targets, outputs))
+            logs["val_auc"] = mean_auc(targets, probabilities, self.labels)
 
 
 class EpochSeeds(keras.callbacks.Callback):

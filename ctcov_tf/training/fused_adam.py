@@ -1,5 +1,8 @@
 """Adam (arXiv 1412.6980) whose update of a variable is one kernel."""
 
+from collections.abc import Mapping
+import types
+
 import keras
 import tensorflow as tf
 
@@ -10,7 +13,12 @@ class FusedAdam(keras.optimizers.Adam):
 
     Keras builds the update from about fifteen operators, each of which passes over the whole variable. With
     `weight_decay` it is AdamW (arXiv 1711.05101).
+
+    Attributes:
+      rates: share of the learning rate by a variable's path; 1 for those that are not named.
     """
+
+    rates: Mapping[str, float] = types.MappingProxyType({})
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         """Moves one variable against its gradient.
@@ -35,7 +43,7 @@ class FusedAdam(keras.optimizers.Adam):
             v=self._velocities[index].value.handle,
             beta1_power=tf.pow(beta_1, step),
             beta2_power=tf.pow(beta_2, step),
-            lr=tf.cast(learning_rate, dtype),
+            lr=tf.cast(learning_rate, dtype) * self.rates.get(self._trainable_variables[index].path, 1.0),
             beta1=beta_1,
             beta2=beta_2,
             epsilon=tf.constant(self.epsilon, dtype),

@@ -1,5 +1,6 @@
 """What training minimises and how: loss, optimizer, and learning rate across stages of image size."""
 
+from collections.abc import Mapping
 import math
 from typing import Any
 
@@ -115,13 +116,37 @@ def make_loss(config: TrainConfig, labels: Labels) -> keras.losses.Loss:
     return categorical[config.loss](**settings)
 
 
-def make_optimizer(config: TrainConfig, steps_per_epoch: int, first_epoch: int = 0) -> keras.optimizers.Optimizer:
+def layer_rates(model: keras.Model, first: float) -> dict[str, float]:
+    """Learning rates that rise from layer to layer in equal ratios, as fine-tuning asks for (arXiv 1801.06146).
+
+    Args:
+      model: functional model.
+      first: rate of the first layer over that of the last, above 0.
+
+    Returns:
+      Share of the last layer's rate by the path of each trainable variable; empty where `first` is 1.
+    """
+    if first == 1:
+        return {}
+    layers = [layer for layer in model.layers if layer.trainable_weights]
+    shares = [first ** (1 - index / max(1, len(layers) - 1)) for index in range(len(layers))]
+    return {
+        variable.path: share
+        for layer, share in zip(layers, shares, strict=True)
+        for variable in layer.trainable_weights
+    }
+
+
+def make_optimizer(
+    config: TrainConfig, steps_per_epoch: int, first_epoch: int = 0, rates: Mapping[str, float] | None = None
+) -> keras.optimizers.Optimizer:
     """Adam (section 4.2) or AdamW, with schedule, moving average and gradient accumulation.
 
     Args:
       config: the optimizer's settings.
       steps_per_epoch: steps an epoch.
       first_epoch: epochs of the run before this optimizer's first step.
+      rates: what `layer_rates` gave.
     """
     total_epochs = config.epochs + sum(epochs for _, epochs in config.early_stages)
     total_steps = total_epochs * steps_per_epoch
@@ -138,7 +163,9 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int, first_epoch: int =
         "ema_momentum": config.ema_momentum or 0.99,
     }
     if config.optimizer == "adam":
-        return FusedAdam(**settings)
-    optimizer = FusedAdam(weight_decay=config.weight_decay, **settings)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        optimizer = FusedAdam(**settings)
+    else:
+        optimizer = FusedAdam(weight_decay=config.weight_decay, **settings)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.rates = rates or {}
     return optimizer

@@ -12,12 +12,23 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
-from ctcov_tf import errors, files, input_pipeline, run_directory
-from ctcov_tf.config import Config, DeepCXRNetConfig, ModelConfig, TrainConfig
+from ctcov_tf import bag_pipeline, errors, files, input_pipeline, run_directory
+from ctcov_tf.config import BaselineConfig, Config, DeepCXRNetConfig, ModelConfig, TrainConfig
 from ctcov_tf.datasets import contents
 from ctcov_tf.models import deep_cxr_net, registry, transfer
+from ctcov_tf.models.baselines import bags
+from ctcov_tf.models.baselines.baseline import trained_form
 from ctcov_tf.models.deep_cxr_net import FrozenPart
-from ctcov_tf.training import callbacks, checkpoints, likelihoods, optimization, precision, versions
+from ctcov_tf.training import (
+    callbacks,
+    checkpoints,
+    head_losses,
+    likelihoods,
+    optimization,
+    precision,
+    prototypes,
+    versions,
+)
 from ctcov_tf.training import parts as parts_lib
 
 _BEST = "best.npz"
@@ -60,10 +71,26 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
 def _check(config: Config) -> None:
     if config.model.head == "findings" and config.train.class_weights:
         raise errors.CtcovError("--class-weights: findings do not exclude each other, they have no class to weight")
+    if isinstance(config.model, BaselineConfig):
+        _check_slices(config.model)
+    if not 0 < config.augment.crop <= 1:
+        raise errors.CtcovError(f"--crop {config.augment.crop}: is no share of an area: choose it from above 0 to 1")
+    if not config.train.first_layer_rate > 0:
+        raise errors.CtcovError(f"--first-layer-rate {config.train.first_layer_rate}: choose it above 0")
     if _computes_on_the_fly(config.model) and config.train.early_stages:
         raise errors.CtcovError(
             "--likelihoods on_the_fly: the parts take images of their own size only: leave out --early-stages, "
             "or choose --likelihoods cached"
+        )
+
+
+def _check_slices(model: BaselineConfig) -> None:
+    if model.slices < 1:
+        raise errors.CtcovError(f"--slices {model.slices}: a bag has at least one slice: choose 1 for single images")
+    if model.slices > 1 and model.method not in bags.METHODS:
+        raise errors.CtcovError(
+            f"--slices {model.slices}: {model.method} answers single images: choose --slices 1, "
+            f"or a method of {', '.join(bags.METHODS)}"
         )
 
 
@@ -72,7 +99,7 @@ def train(run: run_directory.RunDirectory) -> bool:
 
     Stages before the last train at their own image size and hand their weights on; the best epoch by
     validation AUC is chosen among those of the last stage. Ctrl-C ends training early and keeps the
-    best epoch so far.
+    best epoch so far. Networks of prototypes have neither epochs nor stages (`prototypes.fit`).
 
     Args:
       run: a run that `create_run` made; what it holds already is not trained again.
@@ -88,6 +115,9 @@ def train(run: run_directory.RunDirectory) -> bool:
         return True  # trained to its end, and stopped before its threshold was chosen
     config = run.config
     keras.utils.set_random_seed(config.train.seed)
+    if prototypes.learns_by(config.model):
+        prototypes.fit(run)
+        return True
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
 
@@ -136,11 +166,13 @@ def _train_stage(
     if weights_from is not None:
         transfer.transfer_weights(weights_from, model)
 
-    images = run.manifest["splits"]["train"]["images"]
-    steps = max(1, images // train_config.batch_size)
-    loss = optimization.make_loss(train_config, run.labels)
+    slices = bag_pipeline.slices_of(config)
+    examples = run.manifest["splits"]["train"]["groups" if slices > 1 else "images"]
+    steps = max(1, examples // train_config.batch_size)
+    loss = head_losses.over_heads(config.model, optimization.make_loss(train_config, run.labels), run.labels)
+    rates = optimization.layer_rates(model, train_config.first_layer_rate)
     model.compile(
-        optimizer=optimization.make_optimizer(train_config, steps, first_epoch),
+        optimizer=optimization.make_optimizer(train_config, steps, first_epoch, rates),
         loss=loss,
         jit_compile=False,
     )
@@ -150,9 +182,23 @@ def _train_stage(
     known: dict[str, npt.NDArray] = {}
     if parts and not _computes_on_the_fly(config.model):
         known = {split: likelihoods.of_split(run, split, parts) for split in ("train", "validation")}
-    validation = input_pipeline.evaluation_batches(
-        config, run.labels, "validation", image_size=image_size, likelihoods=known.get("validation")
-    ).cache()
+    if slices > 1:
+        validation = bag_pipeline.evaluation_bags(config, run.labels, "validation", image_size=image_size).cache()
+        training = bag_pipeline.training_bags(
+            config, run.labels, image_size=image_size, batch_size=train_config.batch_size, start_epoch=start_epoch
+        )
+    else:
+        validation = input_pipeline.evaluation_batches(
+            config, run.labels, "validation", image_size=image_size, likelihoods=known.get("validation")
+        ).cache()
+        training = input_pipeline.training_batches(
+            config,
+            run.labels,
+            image_size=image_size,
+            batch_size=train_config.batch_size,
+            start_epoch=start_epoch,
+            likelihoods=known.get("train"),
+        )
     callback_list = [
         callbacks.EpochSeeds(train_config.seed),
         callbacks.Validation(validation, run.labels, loss),
@@ -170,14 +216,7 @@ def _train_stage(
     ]
     print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {first_epoch + epochs}, {steps} steps each")
     model.fit(
-        input_pipeline.training_batches(
-            config,
-            run.labels,
-            image_size=image_size,
-            batch_size=train_config.batch_size,
-            start_epoch=start_epoch,
-            likelihoods=known.get("train"),
-        ),
+        training,
         shuffle=False,
         verbose=1 if sys.stdout.isatty() else 2,
         steps_per_epoch=steps,
@@ -205,12 +244,19 @@ def _parts(run: run_directory.RunDirectory) -> tuple[FrozenPart, ...]:
 def _trained_network(
     run: run_directory.RunDirectory, config: ModelConfig, image_size: int, parts: Sequence[FrozenPart]
 ) -> keras.Model:
-    """The network that training runs: without the frozen parts where their likelihoods are given to it."""
+    """The network that training runs: without the frozen parts where their likelihoods are given to it.
+
+    Where heads have losses of their own, they stand behind the logits; methods that answer bags have theirs.
+    """
     outputs = len(run.labels.outputs)
     if isinstance(config, DeepCXRNetConfig) and not _computes_on_the_fly(config):
         given = sum(len(part.info.likelihoods) for part in parts)
         return deep_cxr_net.fusion(config, image_size, outputs, likelihoods=given)
-    return registry.build(config, image_size, outputs, parts)
+    model = registry.build(config, image_size, outputs, parts)
+    if not isinstance(config, BaselineConfig):
+        return model
+    slices = bag_pipeline.slices_of(run.config)
+    return bags.bag_form(config, model, slices) if slices > 1 else trained_form(config, model)
 
 
 def _computes_on_the_fly(config: ModelConfig) -> bool:

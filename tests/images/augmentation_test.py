@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import cv2
@@ -89,3 +90,56 @@ def test_angles_fill_the_range():
     assert max(black) <= most
     assert max(black) > 0.7 * most
     assert min(black) < 0.3 * most
+
+
+CROPPED = AugmentConfig(rotation_degrees=0.0, translation=0.0, crop=0.5)
+
+
+def test_a_crop_of_the_whole_is_the_identity():
+    matrix = augmentation.crop_transform(30, 40, (1.0, 0.0, 0.3, -0.7), 0.5)
+    np.testing.assert_allclose(matrix, [[1, 0, 0], [0, 1, 0]], atol=1e-12)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.tuples(*[st.floats(-1, 1, exclude_max=True)] * 4),
+    st.floats(0.05, 1),
+    st.integers(2, 500),
+    st.integers(2, 500),
+)
+def test_a_crop_lies_inside_the_image_and_is_large_enough(draws, smallest, height, width):
+    (x_scale, _, left), (_, y_scale, top) = augmentation.crop_transform(height, width, draws, smallest)
+    assert left >= 0
+    assert top >= 0
+    assert x_scale * (width - 1) + left <= width - 1 + 1e-9
+    assert y_scale * (height - 1) + top <= height - 1 + 1e-9
+    assert x_scale * y_scale >= min(smallest, 1 / augmentation.CROP_ASPECT) - 1e-9
+    assert 1 / augmentation.CROP_ASPECT - 1e-9 <= x_scale / y_scale <= augmentation.CROP_ASPECT + 1e-9
+
+
+def test_a_crop_is_a_rectangle_enlarged():
+    image = smooth(60, 80)
+    draws = np.array([0.0, 0.0, 0.0, -1.0, -1.0, 0.0, -1.0, 1.0])  # a quarter of the area, at the lower left
+    cropped = augmentation.augment(image, draws, dataclasses.replace(CROPPED, crop=0.25))
+    rows, columns = np.meshgrid(np.linspace(29.5, 59, 60), np.linspace(0, 39.5, 80), indexing="ij")
+    expected = ndimage.map_coordinates(image.astype(float), [rows, columns], order=1, mode="nearest")
+    assert np.abs(cropped - expected).max() <= 6  # some versions of OpenCV read at 1/32 of a pixel
+    assert np.abs(cropped - expected).mean() < 0.6
+
+
+def test_crops_leave_nothing_black_and_differ():
+    white = np.full((40, 50), 255, np.uint8)
+    results = [augment(white, number, CROPPED) for number in range(10)]
+    assert all(np.array_equal(one, white) for one in results)
+    image = smooth(40, 50)
+    assert len({augment(image, number, CROPPED).tobytes() for number in range(10)}) == 10
+
+
+def test_without_a_crop_its_draws_play_no_part():
+    image = smooth(40, 30)
+    draws = np.random.default_rng(0).uniform(-1, 1, augmentation.DRAWS)
+    others = np.concatenate([draws[: augmentation.RIGID_DRAWS], -draws[augmentation.RIGID_DRAWS :]])
+    np.testing.assert_array_equal(
+        augmentation.augment(image, draws, AugmentConfig(flip=True)),
+        augmentation.augment(image, others, AugmentConfig(flip=True)),
+    )

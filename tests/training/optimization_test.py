@@ -112,3 +112,32 @@ def test_masked_findings_count_nothing():
     gradient = tape.gradient(value, variable).numpy()
     assert gradient[0, 0] < 0
     assert not gradient.ravel()[1:].any()
+
+
+def small_network():
+    image = keras.Input((4,), name="image")
+    x = image
+    for index in range(3):
+        x = keras.layers.Dense(4, name=f"dense{index}")(x)
+        x = keras.layers.Activation("relu", name=f"relu{index}")(x)
+    return keras.Model(image, x)
+
+
+def test_layer_rates_rise_in_equal_ratios():
+    rates = optimization.layer_rates(small_network(), 0.01)
+    assert rates["dense0/kernel"] == rates["dense0/bias"] == pytest.approx(0.01)
+    assert rates["dense1/kernel"] == pytest.approx(0.1)
+    assert rates["dense2/kernel"] == 1
+    assert optimization.layer_rates(small_network(), 1.0) == {}
+
+
+def test_layers_move_at_their_rates():
+    """Adam's first step is as long as the learning rate."""
+    keras.utils.set_random_seed(0)
+    model = small_network()
+    rates = optimization.layer_rates(model, 0.01)
+    optimizer = optimization.make_optimizer(TrainConfig(learning_rate=1e-2), 10, rates=rates)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    optimizer.apply([tf.ones(variable.shape) for variable in before], model.trainable_variables)
+    for variable, old in zip(model.trainable_variables, before, strict=True):
+        np.testing.assert_allclose(old - variable, 1e-2 * rates[variable.path], rtol=1e-3)

@@ -149,4 +149,4 @@ def _fresh(variable: keras.Variable, generator: np.random.Generator) -> npt.NDAr
     shape = tuple(variable.shape)
     if len(shape) > 1:
         return generator.normal(scale=np.sqrt(2 / np.prod(shape[:-1])), size=shape).astype(np.float32)
-    return np.full(shape, variable.name in ("gamma", "moving_variance"), np.float32)
+    return np.full(shape, variable.name in ("gamma", "moving_variance", "scale"), np.float32)

@@ -32,9 +32,9 @@ _METHODS = (
     Method("resnet50", "ResNet-50", 46),
     Method("xdnn", "xDNN", 2, "the density's recursion is computed in one pass, from its published form"),
     Method("light_cnn", "light CNN", 29, "SqueezeNet 1.1 with a transposed-convolution skip block"),
-    Method("caad", "CAAD", 45, "one backbone for both heads, EfficientNet-B0"),
-    Method("covid_resnet", "COVID-ResNet", 11),
-    Method("hall", "Hall et al.", 12),
+    Method("caad", "CAAD", 45, "the classifier's own probability is its confidence; one threshold for both heads"),
+    Method("covid_resnet", "COVID-ResNet", 11, "no search for a learning rate; epochs divided among the sizes by us"),
+    Method("hall", "Hall et al.", 12, "logits of the members averaged instead of probabilities"),
 )
 METHODS = {method.preset: method for method in _METHODS}
 """Every compared method by its preset."""
