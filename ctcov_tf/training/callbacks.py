@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 import contextlib
+import csv
+import io
 import pathlib
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 import tensorflow as tf
 
+from ctcov_tf import errors, files
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
 from ctcov_tf.training import checkpoints
@@ -137,6 +140,51 @@ class BestWeights(keras.callbacks.Callback):
                 checkpoints.save(self.path, self.model.weights, epoch + 1)
 
 
+class History(keras.callbacks.Callback):
+    """Adds the epoch's logs to `history.csv`, which is replaced whole; a resumed run's is that of one that ran through.
+
+    Args:
+      path: the file.
+      start_epoch: the first epoch that is to be trained; rows of it and later ones, of a lost epoch, are dropped.
+
+    Raises:
+      CtcovError: the file lacks an epoch before that.
+    """
+
+    def __init__(self, path: pathlib.Path, start_epoch: int):
+        super().__init__()
+        self.path = path
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.is_file() else []
+        self.rows: list[dict[str, Any]] = rows[:start_epoch]
+        if [row.get("epoch") for row in self.rows] != list(map(str, range(start_epoch))):
+            raise errors.CtcovError(
+                f"{path}: lacks an epoch before {start_epoch}: put back the file that was there, or train again"
+            )
+        if len(self.rows) < len(rows):
+            self._write()
+
+    def past(self, name: str, first_epoch: int) -> list[float]:
+        """Values of a column from epoch `first_epoch` on."""
+        return [float(row[name]) for row in self.rows if int(row["epoch"]) >= first_epoch]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the file anew."""
+        self.rows.append({"epoch": epoch, **dict(sorted((logs or {}).items()))})
+        self._write()
+
+    def _write(self) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.rows[0]) if self.rows else ["epoch"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        files.write_text(self.path, text.getvalue())
+
+
+def epochs_without_better(past: list[float]) -> int:
+    """How many epochs have passed since the first with the best value; 0 where there are none."""
+    return len(past) - 1 - past.index(max(past)) if past else 0
+
+
 class ResumableEarlyStopping(keras.callbacks.EarlyStopping):
     """Early stopping that knows the epochs before a resume.
 
@@ -154,4 +202,4 @@ class ResumableEarlyStopping(keras.callbacks.EarlyStopping):
         super().on_train_begin(logs)
         if self.past:
             self.best = max(self.past)
-            self.wait = len(self.past) - 1 - self.past.index(self.best)
+            self.wait = epochs_without_better(self.past)

@@ -34,7 +34,7 @@ def of_split(run: RunDirectory, split: str, parts: Sequence[FrozenPart]) -> npt.
     images = contents.metadata(run.config.data, split)["image_id"]
     names = [name for part in parts for name in part.info.likelihoods]
     if path.is_file():
-        kept = pd.read_csv(path, keep_default_na=False, dtype={"image_id": str})
+        kept = pd.read_csv(path, keep_default_na=False, dtype={"image_id": str}, float_precision="round_trip")
         if list(kept.columns) == ["image_id", *names] and kept["image_id"].equals(images):
             return kept[names].to_numpy(np.float32)
     likelihoods = _compute(run, split, parts, len(images))

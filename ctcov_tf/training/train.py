@@ -3,13 +3,11 @@
 from collections.abc import Sequence
 import dataclasses
 import pathlib
-import shutil
 import sys
 
 import keras
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import tensorflow as tf
 
 from ctcov_tf import errors, files, input_pipeline, run_directory
@@ -53,7 +51,8 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
         versions=versions.versions(),
         parts=tuple(part.info for part in parts_lib.load(config)),
     )
-    run.save()
+    with files.atomic_path(path) as written:
+        dataclasses.replace(run, path=written).save()
     return run
 
 
@@ -86,8 +85,9 @@ def train(run: run_directory.RunDirectory) -> bool:
     """
     if run.model_file.is_file() and not run.checkpoints.exists():
         return True  # trained to its end, and stopped before its threshold was chosen
+    for folder in (run.path, run.checkpoints):
+        files.remove_leftovers(folder)
     config = run.config
-    keras.utils.set_random_seed(config.train.seed)
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
 
@@ -104,7 +104,7 @@ def train(run: run_directory.RunDirectory) -> bool:
         finished = False
     _save_best(run)
     if finished:
-        shutil.rmtree(run.checkpoints, ignore_errors=True)
+        files.remove_folder(run.checkpoints)
     return finished
 
 
@@ -120,19 +120,20 @@ def _train_stage(
     """Trains one stage, or reads it where an earlier call finished it; returns the model at its end."""
     config, train_config = run.config, run.config.train
     last = index == len(train_config.early_stages)
-    state_file = run.checkpoints / f"stage{index}.npz"
-    end_file = run.checkpoints / f"stage{index}_end.npz"
+    end_epoch = first_epoch + epochs
+    states, best_file = checkpoints.States(run.checkpoints, index), run.checkpoints / _BEST
+    if last:
+        _check_best(best_file, states)
+    state_file = states.newest()
 
-    filled_later = weights_from is not None or state_file.is_file() or end_file.is_file()
+    keras.utils.set_random_seed(_stage_seed(train_config.seed, index))
+    filled_later = weights_from is not None or state_file is not None
     model_config = registry.without_weights(config.model) if filled_later else config.model
     keras.config.set_dtype_policy(precision.resolve(train_config.precision))
     try:
         model = _trained_network(run, model_config, image_size, parts)
     finally:
         keras.config.set_dtype_policy("float32")
-    if end_file.is_file():
-        checkpoints.load(end_file, model.weights)
-        return model
     if weights_from is not None:
         transfer.transfer_weights(weights_from, model)
 
@@ -144,9 +145,13 @@ def _train_stage(
         loss=loss,
         jit_compile=False,
     )
-    start_epoch = checkpoints.load(state_file, checkpoints.state(model)) if state_file.is_file() else first_epoch
-    history = _truncated_history(run, start_epoch)
-    past = [] if history is None else history.loc[history["epoch"] >= first_epoch, "val_auc"].tolist()
+    start_epoch = checkpoints.load(state_file, checkpoints.state(model)) if state_file else first_epoch
+    history = callbacks.History(run.history_file, start_epoch)
+    past = history.past("val_auc", first_epoch)
+    waited = callbacks.epochs_without_better(past)
+    if start_epoch == end_epoch or (last and train_config.patience and waited >= train_config.patience):
+        model.optimizer.finalize_variable_values(model.trainable_variables)  # as `fit` ends
+        return model
     known: dict[str, npt.NDArray] = {}
     if parts and not _computes_on_the_fly(config.model):
         known = {split: likelihoods.of_split(run, split, parts) for split in ("train", "validation")}
@@ -159,16 +164,16 @@ def _train_stage(
         callbacks.LearningRateLog(image_size),
     ]
     if last:
-        callback_list.append(callbacks.BestWeights(run.checkpoints / _BEST, past))
+        callback_list.append(callbacks.BestWeights(best_file, past))
         if train_config.patience:
             callback_list.append(callbacks.ResumableEarlyStopping(past, train_config.patience))
     callback_list += [
-        keras.callbacks.CSVLogger(str(run.history_file), append=True),
+        history,
         keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
         keras.callbacks.ProgbarLogger(),
-        checkpoints.SaveState(state_file),
+        checkpoints.SaveState(states),
     ]
-    print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {first_epoch + epochs}, {steps} steps each")
+    print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {end_epoch}, {steps} steps each")
     model.fit(
         input_pipeline.training_batches(
             config,
@@ -182,12 +187,27 @@ def _train_stage(
         verbose=1 if sys.stdout.isatty() else 2,
         steps_per_epoch=steps,
         initial_epoch=start_epoch,
-        epochs=first_epoch + epochs,
+        epochs=end_epoch,
         class_weight=_class_weights(run) if train_config.class_weights else None,
         callbacks=callback_list,
     )
-    checkpoints.save(end_file, model.weights, first_epoch + epochs)
     return model
+
+
+def _stage_seed(seed: int, index: int) -> int:
+    """A stage's seed: what it draws does not hang on whether the stages before it ran in this process."""
+    return seed if index == 0 else int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+
+
+def _check_best(path: pathlib.Path, states: checkpoints.States) -> None:
+    """Lets the last stage begin anew where its best weights are lost."""
+    if not states.paths():
+        return
+    try:
+        checkpoints.check(path)
+    except checkpoints.Damaged as error:
+        print(f"{errors.one_line(error)}: the stage begins anew", file=sys.stderr)
+        states.remove()
 
 
 def _parts(run: run_directory.RunDirectory) -> tuple[FrozenPart, ...]:
@@ -219,16 +239,6 @@ def _computes_on_the_fly(config: ModelConfig) -> bool:
 
 def _initial_model(config: TrainConfig) -> keras.Model | None:
     return run_directory.load(config.init_from).load_model() if config.init_from else None
-
-
-def _truncated_history(run: run_directory.RunDirectory, start_epoch: int) -> pd.DataFrame | None:
-    """The history of whole epochs before `start_epoch`; rows of a later, lost epoch are dropped."""
-    if not run.history_file.is_file():
-        return None
-    history = pd.read_csv(run.history_file)
-    history = history[history["epoch"] < start_epoch]
-    files.write_text(run.history_file, history.to_csv(index=False))
-    return history
 
 
 def _class_weights(run: run_directory.RunDirectory) -> dict[int, float]:
