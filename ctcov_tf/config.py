@@ -233,7 +233,7 @@ def from_dict(content: dict[str, Any]) -> Config:
 
     try:
         return _converter().structure(content, Config)
-    except (cattrs.BaseValidationError, KeyError, TypeError) as error:
+    except (cattrs.BaseValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
         faults = "; ".join(cattrs.transform_error(error))
         raise errors.CtcovError(
             f"configuration does not fit this version of ctcov ({faults}): "
