@@ -183,3 +183,38 @@ def test_likelihoods_stay_with_their_images(tiny_config):
         np.testing.assert_array_equal(given[:, 1], given[:, 0] ** 2)
         np.testing.assert_allclose(batch, in_order[places], atol=1e-5)
         np.testing.assert_array_equal(target, targets[places])
+
+
+@pytest.mark.parametrize(("workers", "replicas"), [(1, 2), (2, 2), (3, 6)])
+def test_workers_and_devices_share_the_batches_of_one(tiny_config, labels, workers, replicas):
+    """Together they see what one device sees: every image once an epoch, moved alike, in the same batches."""
+    whole = first_batches(training(tiny_config, labels), 7)  # one epoch has five
+    shares = [
+        first_batches(
+            training(tiny_config, labels, replicas=replicas, worker=worker, workers=workers), 7 * replicas // workers
+        )
+        for worker in range(workers)
+    ]
+    local = replicas // workers
+    joined = [
+        tuple(
+            np.concatenate([share[step * local + part][field] for share in shares for part in range(local)])
+            for field in (0, 1)
+        )
+        for step in range(7)
+    ]
+    assert_same(joined, whole)
+
+
+def test_a_batch_that_has_no_equal_parts_is_refused(tiny_config, labels):
+    with pytest.raises(errors.CtcovError, match=r"--batch-size 12: cannot be shared by 5 devices: .* multiple of 5"):
+        training(tiny_config, labels, replicas=5, workers=5)
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"), [([[1.0], [0.0]], [3.0, 2.0]), ([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]], [5.0, 2.0])]
+)
+def test_images_weigh_what_their_class_does(targets, expected):
+    batches = tf.data.Dataset.from_tensors((tf.zeros((2, 4)), tf.constant(targets)))
+    (*_, weights) = next(input_pipeline.weighted(batches, {0: 2.0, 1: 3.0, 2: 5.0}).as_numpy_iterator())
+    np.testing.assert_array_equal(weights, expected)

@@ -58,12 +58,17 @@ class Validation(keras.callbacks.Callback):
         self.labels = labels
         self.loss = loss
 
+    def set_model(self, model: keras.Model) -> None:
+        """Takes the model that is trained; every worker measures its own copy, for all are the same."""
+        super().set_model(model)
+        self._logits = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Runs the validation images."""
         parts: list[tuple[np.ndarray, np.ndarray]] = []
         with averaged_weights(self.model):
             for images, target in self.batches:
-                parts.append((target.numpy(), self.model.predict_on_batch(images)))
+                parts.append((target.numpy(), self._logits(images).numpy()))
         targets, logits = map(np.concatenate, zip(*parts, strict=True))
         probabilities = np.asarray(scores.probabilities(logits, self.labels))
         if logs is not None:
@@ -82,7 +87,7 @@ class Validation(keras.callbacks.Callback):
 
 
 class EpochSeeds(keras.callbacks.Callback):
-    """Makes the dropout of an epoch follow from the seed and the epoch's number alone.
+    """Makes the dropout of an epoch follow from the seed, the epoch's number and that of the replica alone.
 
     Keras does not save the state of its random generators; without this a resumed run would drop others.
 
@@ -98,7 +103,27 @@ class EpochSeeds(keras.callbacks.Callback):
         """Sets the state of every layer that draws."""
         for index, layer in enumerate(self.model.layers):
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-                layer.seed_generator.state.assign(np.random.SeedSequence([self.seed, epoch, index]).generate_state(2))
+                seeds = np.random.SeedSequence([self.seed, epoch, index]).generate_state(2)
+                self.model.distribute_strategy.run(_assign_seeds, [layer.seed_generator.state, seeds])
+
+
+def _assign_seeds(state: keras.Variable, seeds: np.ndarray) -> None:
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    state.assign(tf.cast(seeds, state.dtype) + tf.cast([replica, 0], state.dtype))
+
+
+class AveragedStatistics(keras.callbacks.Callback):
+    """Gives all replicas the mean of their moving statistics, for batch normalisation sees each one's images apart.
+
+    Moving averages are linear: it is what averaging after every step would give. Stands before `Validation`.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Averages every weight that is not trained."""
+        variables, strategy = self.model.non_trainable_weights, self.model.distribute_strategy
+        read = tf.function(lambda: [tf.identity(variable.value) for variable in variables])
+        for variable, mean in zip(variables, strategy.reduce("MEAN", strategy.run(read), axis=None), strict=True):
+            variable.assign(mean)
 
 
 class LearningRateLog(keras.callbacks.Callback):
@@ -160,8 +185,6 @@ class History(keras.callbacks.Callback):
             raise errors.CtcovError(
                 f"{path}: lacks an epoch before {start_epoch}: put back the file that was there, or train again"
             )
-        if len(self.rows) < len(rows):
-            self._write()
 
     def past(self, name: str, first_epoch: int) -> list[float]:
         """Values of a column from epoch `first_epoch` on."""
@@ -170,11 +193,8 @@ class History(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Writes the file anew."""
         self.rows.append({"epoch": epoch, **dict(sorted((logs or {}).items()))})
-        self._write()
-
-    def _write(self) -> None:
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(self.rows[0]) if self.rows else ["epoch"], lineterminator="\n")
+        writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         files.write_text(self.path, text.getvalue())

@@ -15,7 +15,7 @@ from ctcov_tf.config import Config, DeepCXRNetConfig, ModelConfig, TrainConfig
 from ctcov_tf.datasets import contents
 from ctcov_tf.models import deep_cxr_net, registry, transfer
 from ctcov_tf.models.deep_cxr_net import FrozenPart
-from ctcov_tf.training import callbacks, checkpoints, likelihoods, optimization, precision, versions
+from ctcov_tf.training import callbacks, checkpoints, distribution, likelihoods, optimization, precision, versions
 from ctcov_tf.training import parts as parts_lib
 
 _BEST = "best.npz"
@@ -30,13 +30,14 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
       path: where; must not exist.
 
     Returns:
-      The run, with its `config.json` written.
+      The run, with its `config.json` written; by the chief, where several workers train.
 
     Raises:
       CtcovError: the folder exists, the dataset is unknown or not built, a part that is to be fused does
         not fit, or settings contradict each other.
     """
-    if path.exists():
+    chief = distribution.task(config.train.distribution_strategy).chief
+    if chief and path.exists():
         raise errors.CtcovError(f"{path}: exists: choose another --run-dir, or go on with it by --resume {path}")
     _check(config)
     config = dataclasses.replace(
@@ -51,8 +52,9 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
         versions=versions.versions(),
         parts=tuple(part.info for part in parts_lib.load(config)),
     )
-    with files.atomic_path(path) as written:
-        dataclasses.replace(run, path=written).save()
+    if chief:
+        with files.atomic_path(path) as written:
+            dataclasses.replace(run, path=written).save()
     return run
 
 
@@ -64,6 +66,15 @@ def _check(config: Config) -> None:
             "--likelihoods on_the_fly: the parts take images of their own size only: leave out --early-stages, "
             "or choose --likelihoods cached"
         )
+    if config.train.distribution_strategy != "one_device":
+        if config.train.accumulate > 1:
+            raise errors.CtcovError(
+                "--accumulate: gathers steps on one device only: leave it out, more devices hold a larger --batch-size"
+            )
+        if _computes_on_the_fly(config.model):
+            raise errors.CtcovError(
+                "--likelihoods on_the_fly: is computed on one device only: choose --likelihoods cached"
+            )
 
 
 def train(run: run_directory.RunDirectory) -> bool:
@@ -71,7 +82,7 @@ def train(run: run_directory.RunDirectory) -> bool:
 
     Stages before the last train at their own image size and hand their weights on; the best epoch by
     validation AUC is chosen among those of the last stage. Ctrl-C ends training early and keeps the
-    best epoch so far.
+    best epoch so far. Where several workers train, the chief alone writes.
 
     Args:
       run: a run that `create_run` made; what it holds already is not trained again.
@@ -81,13 +92,15 @@ def train(run: run_directory.RunDirectory) -> bool:
 
     Raises:
       CtcovError: the configuration cannot be trained here, or was interrupted before the first epoch
-        of the last stage ended.
+        of the last stage ended, or another worker has stopped.
     """
     if run.model_file.is_file() and not run.checkpoints.exists():
         return True  # trained to its end, and stopped before its threshold was chosen
-    for folder in (run.path, run.checkpoints):
-        files.remove_leftovers(folder)
     config = run.config
+    task = distribution.task(config.train.distribution_strategy)
+    for folder in (run.path, run.checkpoints):
+        if task.chief:
+            files.remove_leftovers(folder)
     if config.train.deterministic:
         tf.config.experimental.enable_op_determinism()
 
@@ -102,9 +115,17 @@ def train(run: run_directory.RunDirectory) -> bool:
             first_epoch += epochs
     except KeyboardInterrupt:
         finished = False
-    _save_best(run)
-    if finished:
-        files.remove_folder(run.checkpoints)
+    except tf.errors.OpError as error:
+        if task.workers == 1:
+            raise
+        raise errors.CtcovError(
+            f"{run.path}: another worker has stopped ({type(error).__name__}): start all workers again with "
+            f"--resume {run.path}: they go on after the last whole epoch"
+        ) from error
+    if task.chief:
+        _save_best(run)
+        if finished:
+            files.remove_folder(run.checkpoints)
     return finished
 
 
@@ -121,31 +142,30 @@ def _train_stage(
     config, train_config = run.config, run.config.train
     last = index == len(train_config.early_stages)
     end_epoch = first_epoch + epochs
+    strategy = distribution.strategy(train_config.distribution_strategy)
+    task = distribution.task(train_config.distribution_strategy)
     states, best_file = checkpoints.States(run.checkpoints, index), run.checkpoints / _BEST
-    if last:
-        _check_best(best_file, states)
-    state_file = states.newest()
+    state_file = states.newest(discard=task.chief) if not last or _has_best(best_file, states, task.chief) else None
 
     keras.utils.set_random_seed(_stage_seed(train_config.seed, index))
     filled_later = weights_from is not None or state_file is not None
     model_config = registry.without_weights(config.model) if filled_later else config.model
-    keras.config.set_dtype_policy(precision.resolve(train_config.precision))
-    try:
-        model = _trained_network(run, model_config, image_size, parts)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    if weights_from is not None:
-        transfer.transfer_weights(weights_from, model)
-
     images = run.manifest["splits"]["train"]["images"]
     steps = max(1, images // train_config.batch_size)
     loss = optimization.make_loss(train_config, run.labels)
-    model.compile(
-        optimizer=optimization.make_optimizer(train_config, steps, first_epoch),
-        loss=loss,
-        jit_compile=False,
-    )
-    start_epoch = checkpoints.load(state_file, checkpoints.state(model)) if state_file else first_epoch
+    with strategy.scope():
+        keras.config.set_dtype_policy(precision.resolve(train_config.precision))
+        try:
+            model = _trained_network(run, model_config, image_size, parts)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        if weights_from is not None:
+            transfer.transfer_weights(weights_from, model)
+        optimizer = optimization.make_optimizer(train_config, steps, first_epoch)
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+        state = checkpoints.state(model)
+    start_epoch = checkpoints.load(state_file, state) if state_file else first_epoch
+    distribution.check_same(train_config.distribution_strategy, start_epoch, "epochs that are trained already")
     history = callbacks.History(run.history_file, start_epoch)
     past = history.past("val_auc", first_epoch)
     waited = callbacks.epochs_without_better(past)
@@ -154,41 +174,57 @@ def _train_stage(
         return model
     known: dict[str, npt.NDArray] = {}
     if parts and not _computes_on_the_fly(config.model):
-        known = {split: likelihoods.of_split(run, split, parts) for split in ("train", "validation")}
+        known = {split: likelihoods.of_split(run, split, parts, task.chief) for split in ("train", "validation")}
     validation = input_pipeline.evaluation_batches(
         config, run.labels, "validation", image_size=image_size, likelihoods=known.get("validation")
     ).cache()
+    replicas = strategy.num_replicas_in_sync
     callback_list = [
         callbacks.EpochSeeds(train_config.seed),
+        *([callbacks.AveragedStatistics()] if replicas > 1 else []),
         callbacks.Validation(validation, run.labels, loss),
         callbacks.LearningRateLog(image_size),
     ]
-    if last:
+    if last and task.chief:
         callback_list.append(callbacks.BestWeights(best_file, past))
-        if train_config.patience:
-            callback_list.append(callbacks.ResumableEarlyStopping(past, train_config.patience))
-    callback_list += [
-        history,
-        keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
-        keras.callbacks.ProgbarLogger(),
-        checkpoints.SaveState(states),
-    ]
-    print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {end_epoch}, {steps} steps each")
-    model.fit(
-        input_pipeline.training_batches(
+    if last and train_config.patience:
+        callback_list.append(callbacks.ResumableEarlyStopping(past, train_config.patience))
+    if task.chief:
+        callback_list += [
+            history,
+            keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
+            keras.callbacks.ProgbarLogger(),
+            checkpoints.SaveState(states),
+        ]
+    shared = f", a batch shared by {replicas} devices" if replicas > 1 else ""
+    print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {end_epoch}, {steps} steps each{shared}")
+
+    def batches(worker: int = 0, workers: int = 1) -> tf.data.Dataset:
+        found = input_pipeline.training_batches(
             config,
             run.labels,
             image_size=image_size,
             batch_size=train_config.batch_size,
             start_epoch=start_epoch,
             likelihoods=known.get("train"),
-        ),
+            replicas=replicas,
+            worker=worker,
+            workers=workers,
+        )
+        return input_pipeline.weighted(found, _class_weights(run)) if train_config.class_weights else found
+
+    verbose = 0 if not task.chief else 1 if sys.stdout.isatty() else 2
+    if replicas > 1:
+        trained = range(start_epoch, end_epoch)
+        distribution.fit(model, batches, steps=steps, epochs=trained, callbacks=callback_list, verbose=verbose)
+        return model
+    model.fit(
+        batches(),
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=verbose,
         steps_per_epoch=steps,
         initial_epoch=start_epoch,
         epochs=end_epoch,
-        class_weight=_class_weights(run) if train_config.class_weights else None,
         callbacks=callback_list,
     )
     return model
@@ -199,15 +235,19 @@ def _stage_seed(seed: int, index: int) -> int:
     return seed if index == 0 else int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
 
 
-def _check_best(path: pathlib.Path, states: checkpoints.States) -> None:
-    """Lets the last stage begin anew where its best weights are lost."""
+def _has_best(path: pathlib.Path, states: checkpoints.States, discard: bool) -> bool:
+    """Whether the best weights of the last stage are sound where it has begun; if not, it begins anew."""
     if not states.paths():
-        return
+        return True
     try:
         checkpoints.check(path)
+        return True
     except checkpoints.Damaged as error:
-        print(f"{errors.one_line(error)}: the stage begins anew", file=sys.stderr)
-        states.remove()
+        if discard:
+            print(f"{errors.one_line(error)}: the stage begins anew", file=sys.stderr)
+            states.remove()
+            path.unlink(missing_ok=True)
+        return False
 
 
 def _parts(run: run_directory.RunDirectory) -> tuple[FrozenPart, ...]:
