@@ -28,6 +28,7 @@ Method = Literal[
     "covid_resnet",
     "hall",
 ]
+DistributionStrategy = Literal["one_device", "mirrored", "multi_worker_mirrored"]
 
 ROTATION_DEGREES = 15.0  # section 4.1: random rotation in [-15, 15] degrees
 TRANSLATION = 0.05  # section 4.1: random translation in [-0.05, 0.05] of the image's size
@@ -204,7 +205,7 @@ class TrainConfig:
     epochs: int = 50
     """Passes over the training images at the final image size."""
     batch_size: int = 16
-    """Images a step."""
+    """Images a step, of all devices and hosts together."""
     accumulate: int = 1
     """Steps whose gradients are averaged before one update: a larger batch in the same memory."""
     early_stages: tuple[tuple[int, int], ...] = ()
@@ -239,6 +240,9 @@ class TrainConfig:
     """Same seed, same weights bit for bit, at some cost in speed."""
     init_from: str | None = None
     """Run directory whose weights training starts from."""
+    distribution_strategy: DistributionStrategy = "one_device"
+    """Who shares each batch (tf.distribute). mirrored: all GPUs of this host; multi_worker_mirrored: all hosts that
+    TF_CONFIG names."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,7 +277,7 @@ def from_dict(content: dict[str, Any]) -> Config:
 
     try:
         return _converter().structure(content, Config)
-    except (cattrs.BaseValidationError, KeyError, TypeError) as error:
+    except (cattrs.BaseValidationError, KeyError, TypeError, ValueError, AttributeError) as error:
         faults = "; ".join(cattrs.transform_error(error))
         raise errors.CtcovError(
             f"configuration does not fit this version of ctcov ({faults}): "

@@ -6,9 +6,12 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from typing import Any
+
+_WORKPLACE = re.compile(r"\..+\.[a-z0-9_]{8}")  # what `tempfile.mkdtemp` makes of `.name.`
 
 
 @contextlib.contextmanager
@@ -34,6 +37,26 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
             path.rename(workplace / "replaced")
         os.replace(written, path)
     finally:
+        shutil.rmtree(workplace, ignore_errors=True)
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Removes what `atomic_path` and `remove_folder` left in `folder` of processes that were killed.
+
+    Args:
+      folder: in which no other process writes; nothing happens where it is missing.
+    """
+    for path in pathlib.Path(folder).glob(".*"):
+        if _WORKPLACE.fullmatch(path.name) and path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def remove_folder(path: str | os.PathLike[str]) -> None:
+    """Removes a folder: to others it is whole or gone, also where the process is killed meanwhile."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        workplace = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        path.rename(workplace / path.name)
         shutil.rmtree(workplace, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ Images are moved and pre-processed by OpenCV, a batch at a time; several batches
 OpenCV's own threads are turned off where a pipeline is made, for they would get in each other's way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import dataclasses
 from typing import Any
 import weakref
@@ -37,6 +37,9 @@ def training_batches(
     batch_size: int,
     start_epoch: int = 0,
     likelihoods: npt.NDArray | None = None,
+    replicas: int = 1,
+    worker: int = 0,
+    workers: int = 1,
 ) -> tf.data.Dataset:
     """Shuffled, augmented, pre-processed batches of the training images, without end.
 
@@ -50,14 +53,22 @@ def training_batches(
       batch_size: images a batch.
       start_epoch: number of the first epoch.
       likelihoods: (training images, likelihoods) float32, in dataset order, of frozen parts.
+      replicas: equal parts that each batch is given out in, one after the other.
+      worker: number of the process that these are for, of `workers`: it gets its share of the parts of each batch, and
+        makes no others.
+      workers: processes that train together, each with the same number of replicas.
 
     Returns:
-      Pairs of images, float32 (batch_size, image_size, image_size, 3), and targets, float32 (batch_size,
+      Pairs of images, float32 (batch_size / replicas, image_size, image_size, 3), and targets, float32 (batch_size,
       outputs); with `likelihoods` pairs of (images, their likelihoods) and targets.
 
     Raises:
-      CtcovError: the dataset cannot be read, or holds fewer images than a batch.
+      CtcovError: the dataset cannot be read, or holds fewer images than a batch, or a batch has no equal parts.
     """
+    if batch_size % replicas:
+        raise errors.CtcovError(
+            f"--batch-size {batch_size}: cannot be shared by {replicas} devices: choose a multiple of {replicas}"
+        )
     images = len(contents.metadata(config.data, "train"))
     if images < batch_size:
         raise errors.CtcovError(
@@ -67,7 +78,7 @@ def training_batches(
     source, grey_image = _with_targets(config, labels, "train", likelihoods)
     buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
     seed = config.train.seed
-    make = Preprocessing(config, image_size, batch_size, grey_image)
+    make = Preprocessing(config, image_size, batch_size // replicas, grey_image)
 
     def draw(epoch_seed: tf.Tensor, stream: int, numbers: int) -> tf.Tensor:
         seed_of_stream = tf.random.experimental.stateless_fold_in(epoch_seed, stream)
@@ -80,8 +91,16 @@ def training_batches(
         shuffled = source.shuffle(buffer_size, seed=order, reshuffle_each_iteration=False)
         of_crop = augmentation.DRAWS - augmentation.RIGID_DRAWS
         draws = tf.concat([draw(epoch_seed, 1, augmentation.RIGID_DRAWS), draw(epoch_seed, 2, of_crop)], axis=-1)
-        batches = shuffled.batch(batch_size, drop_remainder=True)
-        return tf.data.Dataset.zip(tf.data.Dataset.from_tensor_slices(draws), batches)
+        draws = tf.reshape(draws, [-1, batch_size // replicas, augmentation.DRAWS])
+        parts = tf.data.Dataset.zip(
+            tf.data.Dataset.from_tensor_slices(draws), shuffled.batch(batch_size // replicas, drop_remainder=True)
+        )
+        if workers == 1:
+            return parts
+        return parts.enumerate().filter(is_own).map(lambda _, part: part)
+
+    def is_own(number: tf.Tensor, _: Any) -> tf.Tensor:
+        return number // (replicas // workers) % workers == worker
 
     def prepare(draws: tf.Tensor, examples: tuple[tf.Tensor, ...]) -> tuple[Any, tf.Tensor]:
         stored, *known = examples
@@ -126,6 +145,23 @@ def evaluation_batches(
 
     prepared = source.batch(batch_size).map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return prepared.prefetch(tf.data.AUTOTUNE)
+
+
+def weighted(batches: tf.data.Dataset, weights: Mapping[int, float]) -> tf.data.Dataset:
+    """Adds each image's weight as a third element, float32 (batch,).
+
+    Args:
+      batches: pairs of inputs and targets.
+      weights: by class: the index of the output, or the target itself where there is one output.
+    """
+    table = tf.constant([weights[index] for index in range(len(weights))])
+
+    def add(inputs: Any, targets: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
+        several = targets.shape[-1] > 1
+        classes = tf.argmax(targets, -1) if several else tf.cast(tf.round(targets[:, 0]), tf.int64)
+        return inputs, targets, tf.gather(table, classes)
+
+    return batches.map(add)
 
 
 class Preprocessing:

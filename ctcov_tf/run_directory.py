@@ -3,7 +3,8 @@
 config.json        format, preset, resolved configuration, labels, data manifest, package versions
 model.keras        the best checkpoint's network, float32, from pre-processed images to logits
 history.csv        one row an epoch
-calibration.json   threshold, temperature and what else was fitted after training, on validation images
+calibration.json   threshold, temperature and what else was fitted after training, on validation images; SHA-256 of the
+                   model.keras and gate.npz that they belong to
 gate.npz           arrays of the input gate, fitted to training images
 likelihoods/       <split>.csv: what the frozen parts say of every image; Deep-CXR-Net only
 predictions/       <split>.csv: probability of every image
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ctcov_tf.models.input_gate import Gate
 
 FORMAT = 1
+
+MODEL_SHA256 = "model_sha256"
+"""Key of `calibration.json`: SHA-256 of the `model.keras` that was calibrated."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,12 +143,12 @@ class RunDirectory:
         Raises:
           CtcovError: the run has no threshold yet.
         """
-        calibration = self.read_json(self.calibration_file, "train it to its end, or resume it with --resume")
+        calibration = self._calibration()
         try:
             return ModelInfo(
                 name=self.preset,
                 labels=self.labels,
-                threshold=calibration["threshold"],
+                threshold=float(calibration["threshold"]),
                 threshold_rule=calibration["threshold_rule"],
                 preprocess=self.config.preprocess,
                 trained_on=self.manifest["name"],
@@ -152,7 +156,7 @@ class RunDirectory:
                 modality=modality.of_dataset(self.manifest["name"]),
                 **read_fitted(calibration),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise errors.CtcovError(
                 f"{self.calibration_file}: damaged ({error}): ctcov calibrate {self.path}"
             ) from error
@@ -160,9 +164,13 @@ class RunDirectory:
     @property
     def temperature(self) -> float:
         """What the logits are divided by; 1 before it is fitted, and in runs of versions that fitted none."""
-        if not self.calibration_file.is_file():
-            return 1.0
-        return self.read_json(self.calibration_file, f"ctcov calibrate {self.path}").get("temperature", 1.0)
+        return self._calibration().get("temperature", 1.0) if self.calibration_file.is_file() else 1.0
+
+    def _calibration(self) -> dict[str, Any]:
+        calibration = self.read_json(self.calibration_file, "train it to its end, or resume it with --resume")
+        if not isinstance(calibration, dict):
+            raise errors.CtcovError(f"{self.calibration_file}: damaged (no object): ctcov calibrate {self.path}")
+        return calibration
 
     def load_gate(self) -> "Gate | None":
         """The input gate that belongs to the run's calibration; None where it has none.
@@ -180,8 +188,11 @@ class RunDirectory:
     def load_model(self) -> "keras.Model":
         """The trained network: pre-processed images (batch, size, size, 3), float32, to logits (batch, outputs).
 
+        It is read in Keras' safe mode: a file that holds code, such as a Lambda layer, is refused.
+
         Raises:
-          CtcovError: `model.keras` is missing, cannot be read, or does not hold the `parts` of the record.
+          CtcovError: `model.keras` is missing, cannot be read, is not the file that the calibration belongs to, or does
+            not hold the `parts` of the record.
         """
         import keras
 
@@ -190,11 +201,17 @@ class RunDirectory:
 
         if not self.model_file.is_file():
             raise errors.CtcovError(f"{self.model_file}: missing: finish the run with train.py --resume")
+        recorded = self._calibration().get(MODEL_SHA256) if self.calibration_file.is_file() else None
+        if recorded not in (None, files.sha256(self.model_file)):
+            raise errors.CtcovError(
+                f"{self.model_file}: not the model that calibration.json tells of: put back the file that was there, "
+                "or train again"
+            )
         try:
-            model = keras.saving.load_model(self.model_file, compile=False)
-        except (ValueError, OSError, KeyError, TypeError) as error:
-            first_line = str(error).splitlines()[0]
-            raise errors.CtcovError(f"{self.model_file}: cannot be read ({first_line}): train again") from error
+            model = keras.saving.load_model(self.model_file, compile=False, safe_mode=True)
+        except Exception as error:  # a damaged or forged file can raise anything
+            what = next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)
+            raise errors.CtcovError(f"{self.model_file}: cannot be read ({what}): train again") from error
         scores.check_parts(model, self.parts, str(self.model_file))
         return model
 
@@ -248,11 +265,14 @@ def load(path: str | pathlib.Path) -> RunDirectory:
     content = _read_json(path / "config.json", "this is no run directory; name one that train.py wrote")
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
+        newer = isinstance(found, int) and found > FORMAT
         raise errors.CtcovError(
             f"{path / 'config.json'}: format {found}, this version of ctcov reads {FORMAT}: "
-            "train again, or use the version that wrote it"
+            + ("update ctcov" if newer else "train again, or use the version that wrote it")
         )
     try:
+        if not isinstance(content["preset"], str) or not isinstance(content["manifest"]["name"], str):
+            raise TypeError("preset and name of the manifest are no text")
         return RunDirectory(
             path=path,
             preset=content["preset"],
@@ -262,7 +282,9 @@ def load(path: str | pathlib.Path) -> RunDirectory:
             versions=content["versions"],
             parts=tuple(map(PartInfo.from_dict, content.get("parts", ()))),
         )
-    except (KeyError, TypeError) as error:
+    except errors.CtcovError as error:
+        raise errors.CtcovError(f"{path / 'config.json'}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise errors.CtcovError(f"{path / 'config.json'}: damaged ({error}): train again") from error
 
 
@@ -271,5 +293,5 @@ def _read_json(path: pathlib.Path, remedy: str) -> Any:
         raise errors.CtcovError(f"{path}: missing: {remedy}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, nested without end
         raise errors.CtcovError(f"{path}: damaged ({error}): {remedy}") from error

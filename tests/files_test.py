@@ -55,3 +55,24 @@ def test_names_that_are_taken_get_a_number():
 def test_the_hash_is_that_of_the_content(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
     assert files.sha256(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_leftovers_of_killed_processes_are_removed_and_nothing_else(tmp_path):
+    for name in (".model.keras.a1b2_3d4", ".checkpoints.zzzzzzzz", ".git", ".hidden", "logs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".file.a1b2c3d4").touch()
+    files.remove_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".git", ".hidden", "logs", ".file.a1b2c3d4"}
+    files.remove_leftovers(tmp_path / "nowhere")
+
+
+def test_a_folder_whose_removal_was_interrupted_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(files.shutil, "rmtree", lambda *_, **__: None)
+        files.remove_folder(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    files.remove_leftovers(tmp_path)
+    assert not list(tmp_path.iterdir())
+    files.remove_folder(tmp_path / "folder")

@@ -198,3 +198,38 @@ def test_the_draws_of_a_crop_leave_those_of_the_rest_alone(tiny_config, labels, 
     rigid = tf.random.stateless_uniform([steps, batch, 4], seed, -1.0, 1.0).numpy().reshape(-1, 4)
     assert {draws[:4] for draws in seen} >= {tuple(row) for row in rigid.tolist()}
     assert len({draws[4:] for draws in seen}) == len(seen)
+
+
+@pytest.mark.parametrize(("workers", "replicas"), [(1, 2), (2, 2), (3, 6)])
+def test_workers_and_devices_share_the_batches_of_one(tiny_config, labels, workers, replicas):
+    """Together they see what one device sees: every image once an epoch, moved alike, in the same batches."""
+    whole = first_batches(training(tiny_config, labels), 7)  # one epoch has five
+    shares = [
+        first_batches(
+            training(tiny_config, labels, replicas=replicas, worker=worker, workers=workers), 7 * replicas // workers
+        )
+        for worker in range(workers)
+    ]
+    local = replicas // workers
+    joined = [
+        tuple(
+            np.concatenate([share[step * local + part][field] for share in shares for part in range(local)])
+            for field in (0, 1)
+        )
+        for step in range(7)
+    ]
+    assert_same(joined, whole)
+
+
+def test_a_batch_that_has_no_equal_parts_is_refused(tiny_config, labels):
+    with pytest.raises(errors.CtcovError, match=r"--batch-size 12: cannot be shared by 5 devices: .* multiple of 5"):
+        training(tiny_config, labels, replicas=5, workers=5)
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"), [([[1.0], [0.0]], [3.0, 2.0]), ([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]], [5.0, 2.0])]
+)
+def test_images_weigh_what_their_class_does(targets, expected):
+    batches = tf.data.Dataset.from_tensors((tf.zeros((2, 4)), tf.constant(targets)))
+    (*_, weights) = next(input_pipeline.weighted(batches, {0: 2.0, 1: 3.0, 2: 5.0}).as_numpy_iterator())
+    np.testing.assert_array_equal(weights, expected)

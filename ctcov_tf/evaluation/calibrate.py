@@ -19,7 +19,7 @@ from ctcov_tf.evaluation import gate_features, tables
 from ctcov_tf.evaluation.predictions import logits_of, predict_split, with_temperature
 from ctcov_tf.evaluation.summary import known
 from ctcov_tf.model_info import Conformal, GateInfo, Labels
-from ctcov_tf.run_directory import RunDirectory
+from ctcov_tf.run_directory import MODEL_SHA256, RunDirectory
 
 SPLIT = "validation"
 
@@ -42,7 +42,7 @@ def calibrate(
     Returns:
       What `calibration.json` holds: `threshold`, `threshold_rule`, `split` and `images`, as `choose_threshold` gives
       them; `temperature`; `operating_points`; `conformal`, `study` and `gate`, as in `ModelInfo`, None where there are
-      no images to fit them to.
+      no images to fit them to; `model_sha256`, of the `model.keras` that they belong to.
 
     Raises:
       CtcovError: model or dataset is missing, or the network's outputs are not finite.
@@ -61,6 +61,7 @@ def calibrate(
         "conformal": dataclasses.asdict(sets) if sets else None,
         "study": dataclasses.asdict(studies) if studies else None,
         "gate": None,
+        MODEL_SHA256: files.sha256(run.model_file),
     }
     if arrays and fitted_gate:
         fitted_gate = dataclasses.replace(fitted_gate, sha256=arrays.save(run.gate_file))

@@ -64,7 +64,7 @@ class Gate:
             for field, array in (("mean", measure.mean), ("whitening", measure.whitening))
         }
         with files.atomic_path(path) as written:
-            np.savez(written, **arrays)
+            np.savez(written, allow_pickle=False, **arrays)
         return files.sha256(path)
 
     @classmethod

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 import contextlib
+import csv
+import io
 import pathlib
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 import tensorflow as tf
 
+from ctcov_tf import errors, files
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
 from ctcov_tf.training import checkpoints
@@ -75,12 +78,17 @@ class Validation(keras.callbacks.Callback):
         self.labels = labels
         self.loss = loss
 
+    def set_model(self, model: keras.Model) -> None:
+        """Takes the model that is trained; every worker measures its own copy, for all are the same."""
+        super().set_model(model)
+        self._logits = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Runs the validation images."""
         parts: list[tuple[np.ndarray, np.ndarray]] = []
         with averaged_weights(self.model):
             for images, target in self.batches:
-                parts.append((target.numpy(), self.model.predict_on_batch(images)))
+                parts.append((target.numpy(), self._logits(images).numpy()))
         targets, outputs = map(np.concatenate, zip(*parts, strict=True))
         logits = outputs[:, : len(self.labels.outputs)]
         probabilities = np.asarray(scores.probabilities(logits, self.labels))
@@ -90,7 +98,7 @@ class Validation(keras.callbacks.Callback):
 
 
 class EpochSeeds(keras.callbacks.Callback):
-    """Makes the dropout of an epoch follow from the seed and the epoch's number alone.
+    """Makes the dropout of an epoch follow from the seed, the epoch's number and that of the replica alone.
 
     Keras does not save the state of its random generators; without this a resumed run would drop others.
 
@@ -106,7 +114,27 @@ class EpochSeeds(keras.callbacks.Callback):
         """Sets the state of every layer that draws."""
         for index, layer in enumerate(self.model.layers):
             if isinstance(layer, keras.layers.Dropout) and layer.rate > 0:
-                layer.seed_generator.state.assign(np.random.SeedSequence([self.seed, epoch, index]).generate_state(2))
+                seeds = np.random.SeedSequence([self.seed, epoch, index]).generate_state(2)
+                self.model.distribute_strategy.run(_assign_seeds, [layer.seed_generator.state, seeds])
+
+
+def _assign_seeds(state: keras.Variable, seeds: np.ndarray) -> None:
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    state.assign(tf.cast(seeds, state.dtype) + tf.cast([replica, 0], state.dtype))
+
+
+class AveragedStatistics(keras.callbacks.Callback):
+    """Gives all replicas the mean of their moving statistics, for batch normalisation sees each one's images apart.
+
+    Moving averages are linear: it is what averaging after every step would give. Stands before `Validation`.
+    """
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Averages every weight that is not trained."""
+        variables, strategy = self.model.non_trainable_weights, self.model.distribute_strategy
+        read = tf.function(lambda: [tf.identity(variable.value) for variable in variables])
+        for variable, mean in zip(variables, strategy.reduce("MEAN", strategy.run(read), axis=None), strict=True):
+            variable.assign(mean)
 
 
 class LearningRateLog(keras.callbacks.Callback):
@@ -148,6 +176,46 @@ class BestWeights(keras.callbacks.Callback):
                 checkpoints.save(self.path, self.model.weights, epoch + 1)
 
 
+class History(keras.callbacks.Callback):
+    """Adds the epoch's logs to `history.csv`, which is replaced whole; a resumed run's is that of one that ran through.
+
+    Args:
+      path: the file.
+      start_epoch: the first epoch that is to be trained; rows of it and later ones, of a lost epoch, are dropped.
+
+    Raises:
+      CtcovError: the file lacks an epoch before that.
+    """
+
+    def __init__(self, path: pathlib.Path, start_epoch: int):
+        super().__init__()
+        self.path = path
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))) if path.is_file() else []
+        self.rows: list[dict[str, Any]] = rows[:start_epoch]
+        if [row.get("epoch") for row in self.rows] != list(map(str, range(start_epoch))):
+            raise errors.CtcovError(
+                f"{path}: lacks an epoch before {start_epoch}: put back the file that was there, or train again"
+            )
+
+    def past(self, name: str, first_epoch: int) -> list[float]:
+        """Values of a column from epoch `first_epoch` on."""
+        return [float(row[name]) for row in self.rows if int(row["epoch"]) >= first_epoch]
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Writes the file anew."""
+        self.rows.append({"epoch": epoch, **dict(sorted((logs or {}).items()))})
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(self.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        files.write_text(self.path, text.getvalue())
+
+
+def epochs_without_better(past: list[float]) -> int:
+    """How many epochs have passed since the first with the best value; 0 where there are none."""
+    return len(past) - 1 - past.index(max(past)) if past else 0
+
+
 class ResumableEarlyStopping(keras.callbacks.EarlyStopping):
     """Early stopping that knows the epochs before a resume.
 
@@ -165,4 +233,4 @@ class ResumableEarlyStopping(keras.callbacks.EarlyStopping):
         super().on_train_begin(logs)
         if self.past:
             self.best = max(self.past)
-            self.wait = len(self.past) - 1 - self.past.index(self.best)
+            self.wait = epochs_without_better(self.past)

@@ -76,26 +76,38 @@ def main(arguments: list[str] | None = None) -> int:
         run = run_directory.load(arguments[1])
         if run.calibration_file.is_file():
             raise errors.CtcovError(f"{run.path}: is finished: train a new run to change it")
-        tensorflow_log.load_quietly()
+        _join(run.config)
     else:
         config, path = parse(arguments[0], arguments[1:])
-        tensorflow_log.load_quietly()
+        _join(config)
         from ctcov_tf.training import train
 
         run = train.create_run(arguments[0], config, path)
     return _train(run)
 
 
+def _join(config: Config) -> None:
+    """Loads TensorFlow, and makes the strategy before anything is computed."""
+    tensorflow_log.load_quietly()
+    from ctcov_tf.training import distribution
+
+    distribution.strategy(config.train.distribution_strategy)
+
+
 def _train(run: run_directory.RunDirectory) -> int:
     from ctcov_tf.evaluation import calibrate
-    from ctcov_tf.training import train
+    from ctcov_tf.training import distribution, train
 
     print(f"run directory {run.path}: {run.preset} on {run.manifest['name']}")
     finished = train.train(run)
+    strategy = run.config.train.distribution_strategy
+    if not distribution.task(strategy).chief:
+        distribution.leave(strategy, 0 if finished else errors.EXIT_INTERRUPTED)
     if not finished:
         print(f"\ninterrupted: kept the best epoch so far; go on with python train.py --resume {run.path}")
         return errors.EXIT_INTERRUPTED
     print(calibrate.table(calibrate.calibrate(run)))
     print(f"next: ctcov evaluate {run.path}    python export.py {run.path} --out exports")
     print(RESEARCH_USE)
+    distribution.leave(strategy, 0)
     return 0

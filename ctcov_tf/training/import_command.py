@@ -10,7 +10,7 @@ from ctcov_tf.config import FINDINGS, Config, DataConfig, PreprocessConfig
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import registry
 from ctcov_tf.models.torchxrayvision import IMAGE_SIZE, TorchXRayVisionWeights
-from ctcov_tf.run_directory import RunDirectory
+from ctcov_tf.run_directory import MODEL_SHA256, RunDirectory
 from ctcov_tf.training.versions import versions
 
 PRESET = "torchxrayvision"
@@ -62,7 +62,10 @@ def import_weights(
         )
         run.save()
         model.save(run.model_file)
-        files.write_json(run.calibration_file, _calibration(weights, positive))
+        files.write_json(
+            run.calibration_file,
+            _calibration(weights, positive) | {MODEL_SHA256: files.sha256(run.model_file)},
+        )
     return dataclasses.replace(run, path=run_dir)
 
 

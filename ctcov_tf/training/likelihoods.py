@@ -16,13 +16,14 @@ from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
 
 
-def of_split(run: RunDirectory, split: str, parts: Sequence[FrozenPart]) -> npt.NDArray:
+def of_split(run: RunDirectory, split: str, parts: Sequence[FrozenPart], write: bool = True) -> npt.NDArray:
     """Likelihoods of every image of a split, without augmentation; read where an earlier call has written them.
 
     Args:
       run: the run that fuses the parts; its `likelihoods/<split>.csv` is written.
       split: `train` or `validation`.
       parts: the parts of the run, at least one.
+      write: whether they are written.
 
     Returns:
       (images, likelihoods) float32 in [0, 1], in dataset order.
@@ -34,14 +35,15 @@ def of_split(run: RunDirectory, split: str, parts: Sequence[FrozenPart]) -> npt.
     images = contents.metadata(run.config.data, split)["image_id"]
     names = [name for part in parts for name in part.info.likelihoods]
     if path.is_file():
-        kept = pd.read_csv(path, keep_default_na=False, dtype={"image_id": str})
+        kept = pd.read_csv(path, keep_default_na=False, dtype={"image_id": str}, float_precision="round_trip")
         if list(kept.columns) == ["image_id", *names] and kept["image_id"].equals(images):
             return kept[names].to_numpy(np.float32)
     likelihoods = _compute(run, split, parts, len(images))
     table = pd.DataFrame(likelihoods, columns=names)
     table.insert(0, "image_id", images)
-    with files.atomic_path(path) as written:
-        table.to_csv(written, index=False)
+    if write:
+        with files.atomic_path(path) as written:
+            table.to_csv(written, index=False)
     return likelihoods
 
 

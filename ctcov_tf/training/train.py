@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 import dataclasses
 import pathlib
-import shutil
 import sys
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import tensorflow as tf
 
 from ctcov_tf import bag_pipeline, errors, files, input_pipeline, run_directory
@@ -22,6 +21,7 @@ from ctcov_tf.models.deep_cxr_net import FrozenPart
 from ctcov_tf.training import (
     callbacks,
     checkpoints,
+    distribution,
     head_losses,
     likelihoods,
     optimization,
@@ -43,13 +43,14 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
       path: where; must not exist.
 
     Returns:
-      The run, with its `config.json` written.
+      The run, with its `config.json` written; by the chief, where several workers train.
 
     Raises:
       CtcovError: the folder exists, the dataset is unknown or not built, a part that is to be fused does
         not fit, or settings contradict each other.
     """
-    if path.exists():
+    chief = distribution.task(config.train.distribution_strategy).chief
+    if chief and path.exists():
         raise errors.CtcovError(f"{path}: exists: choose another --run-dir, or go on with it by --resume {path}")
     _check(config)
     config = dataclasses.replace(
@@ -64,7 +65,9 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
         versions=versions.versions(),
         parts=tuple(part.info for part in parts_lib.load(config)),
     )
-    run.save()
+    if chief:
+        with files.atomic_path(path) as written:
+            dataclasses.replace(run, path=written).save()
     return run
 
 
@@ -82,6 +85,19 @@ def _check(config: Config) -> None:
             "--likelihoods on_the_fly: the parts take images of their own size only: leave out --early-stages, "
             "or choose --likelihoods cached"
         )
+    if config.train.distribution_strategy != "one_device":
+        if config.train.accumulate > 1:
+            raise errors.CtcovError(
+                "--accumulate: gathers steps on one device only: leave it out, more devices hold a larger --batch-size"
+            )
+        if bag_pipeline.slices_of(config) > 1:
+            raise errors.CtcovError(
+                "--slices: bags are trained on one device only: choose --slices 1 for single images"
+            )
+        if _computes_on_the_fly(config.model):
+            raise errors.CtcovError(
+                "--likelihoods on_the_fly: is computed on one device only: choose --likelihoods cached"
+            )
 
 
 def _check_slices(model: BaselineConfig) -> None:
@@ -99,7 +115,8 @@ def train(run: run_directory.RunDirectory) -> bool:
 
     Stages before the last train at their own image size and hand their weights on; the best epoch by
     validation AUC is chosen among those of the last stage. Ctrl-C ends training early and keeps the
-    best epoch so far. Networks of prototypes have neither epochs nor stages (`prototypes.fit`).
+    best epoch so far. Where several workers train, the chief alone writes. Networks of prototypes have neither epochs
+    nor stages (`prototypes.fit`).
 
     Args:
       run: a run that `create_run` made; what it holds already is not trained again.
@@ -109,13 +126,17 @@ def train(run: run_directory.RunDirectory) -> bool:
 
     Raises:
       CtcovError: the configuration cannot be trained here, or was interrupted before the first epoch
-        of the last stage ended.
+        of the last stage ended, or another worker has stopped.
     """
     if run.model_file.is_file() and not run.checkpoints.exists():
         return True  # trained to its end, and stopped before its threshold was chosen
     config = run.config
-    keras.utils.set_random_seed(config.train.seed)
+    task = distribution.task(config.train.distribution_strategy)
+    for folder in (run.path, run.checkpoints):
+        if task.chief:
+            files.remove_leftovers(folder)
     if prototypes.learns_by(config.model):
+        keras.utils.set_random_seed(config.train.seed)
         prototypes.fit(run)
         return True
     if config.train.deterministic:
@@ -132,9 +153,17 @@ def train(run: run_directory.RunDirectory) -> bool:
             first_epoch += epochs
     except KeyboardInterrupt:
         finished = False
-    _save_best(run)
-    if finished:
-        shutil.rmtree(run.checkpoints, ignore_errors=True)
+    except tf.errors.OpError as error:
+        if task.workers == 1:
+            raise
+        raise errors.CtcovError(
+            f"{run.path}: another worker has stopped ({type(error).__name__}): start all workers again with "
+            f"--resume {run.path}: they go on after the last whole epoch"
+        ) from error
+    if task.chief:
+        _save_best(run)
+        if finished:
+            files.remove_folder(run.checkpoints)
     return finished
 
 
@@ -150,83 +179,124 @@ def _train_stage(
     """Trains one stage, or reads it where an earlier call finished it; returns the model at its end."""
     config, train_config = run.config, run.config.train
     last = index == len(train_config.early_stages)
-    state_file = run.checkpoints / f"stage{index}.npz"
-    end_file = run.checkpoints / f"stage{index}_end.npz"
+    end_epoch = first_epoch + epochs
+    strategy = distribution.strategy(train_config.distribution_strategy)
+    task = distribution.task(train_config.distribution_strategy)
+    states, best_file = checkpoints.States(run.checkpoints, index), run.checkpoints / _BEST
+    state_file = states.newest(discard=task.chief) if not last or _has_best(best_file, states, task.chief) else None
 
-    filled_later = weights_from is not None or state_file.is_file() or end_file.is_file()
+    keras.utils.set_random_seed(_stage_seed(train_config.seed, index))
+    filled_later = weights_from is not None or state_file is not None
     model_config = registry.without_weights(config.model) if filled_later else config.model
-    keras.config.set_dtype_policy(precision.resolve(train_config.precision))
-    try:
-        model = _trained_network(run, model_config, image_size, parts)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    if end_file.is_file():
-        checkpoints.load(end_file, model.weights)
-        return model
-    if weights_from is not None:
-        transfer.transfer_weights(weights_from, model)
-
     slices = bag_pipeline.slices_of(config)
     examples = run.manifest["splits"]["train"]["groups" if slices > 1 else "images"]
     steps = max(1, examples // train_config.batch_size)
     loss = head_losses.over_heads(config.model, optimization.make_loss(train_config, run.labels), run.labels)
-    rates = optimization.layer_rates(model, train_config.first_layer_rate)
-    model.compile(
-        optimizer=optimization.make_optimizer(train_config, steps, first_epoch, rates),
-        loss=loss,
-        jit_compile=False,
-    )
-    start_epoch = checkpoints.load(state_file, checkpoints.state(model)) if state_file.is_file() else first_epoch
-    history = _truncated_history(run, start_epoch)
-    past = [] if history is None else history.loc[history["epoch"] >= first_epoch, "val_auc"].tolist()
+    with strategy.scope():
+        keras.config.set_dtype_policy(precision.resolve(train_config.precision))
+        try:
+            model = _trained_network(run, model_config, image_size, parts)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        if weights_from is not None:
+            transfer.transfer_weights(weights_from, model)
+        rates = optimization.layer_rates(model, train_config.first_layer_rate)
+        optimizer = optimization.make_optimizer(train_config, steps, first_epoch, rates)
+        model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+        state = checkpoints.state(model)
+    start_epoch = checkpoints.load(state_file, state) if state_file else first_epoch
+    distribution.check_same(train_config.distribution_strategy, start_epoch, "epochs that are trained already")
+    history = callbacks.History(run.history_file, start_epoch)
+    past = history.past("val_auc", first_epoch)
+    waited = callbacks.epochs_without_better(past)
+    if start_epoch == end_epoch or (last and train_config.patience and waited >= train_config.patience):
+        model.optimizer.finalize_variable_values(model.trainable_variables)  # as `fit` ends
+        return model
     known: dict[str, npt.NDArray] = {}
     if parts and not _computes_on_the_fly(config.model):
-        known = {split: likelihoods.of_split(run, split, parts) for split in ("train", "validation")}
+        known = {split: likelihoods.of_split(run, split, parts, task.chief) for split in ("train", "validation")}
     if slices > 1:
         validation = bag_pipeline.evaluation_bags(config, run.labels, "validation", image_size=image_size).cache()
-        training = bag_pipeline.training_bags(
-            config, run.labels, image_size=image_size, batch_size=train_config.batch_size, start_epoch=start_epoch
-        )
     else:
         validation = input_pipeline.evaluation_batches(
             config, run.labels, "validation", image_size=image_size, likelihoods=known.get("validation")
         ).cache()
-        training = input_pipeline.training_batches(
-            config,
-            run.labels,
-            image_size=image_size,
-            batch_size=train_config.batch_size,
-            start_epoch=start_epoch,
-            likelihoods=known.get("train"),
-        )
+    replicas = strategy.num_replicas_in_sync
     callback_list = [
         callbacks.EpochSeeds(train_config.seed),
+        *([callbacks.AveragedStatistics()] if replicas > 1 else []),
         callbacks.Validation(validation, run.labels, loss),
         callbacks.LearningRateLog(image_size),
     ]
-    if last:
-        callback_list.append(callbacks.BestWeights(run.checkpoints / _BEST, past))
-        if train_config.patience:
-            callback_list.append(callbacks.ResumableEarlyStopping(past, train_config.patience))
-    callback_list += [
-        keras.callbacks.CSVLogger(str(run.history_file), append=True),
-        keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
-        keras.callbacks.ProgbarLogger(),
-        checkpoints.SaveState(state_file),
-    ]
-    print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {first_epoch + epochs}, {steps} steps each")
+    if last and task.chief:
+        callback_list.append(callbacks.BestWeights(best_file, past))
+    if last and train_config.patience:
+        callback_list.append(callbacks.ResumableEarlyStopping(past, train_config.patience))
+    if task.chief:
+        callback_list += [
+            history,
+            keras.callbacks.TensorBoard(str(run.logs), write_graph=False),
+            keras.callbacks.ProgbarLogger(),
+            checkpoints.SaveState(states),
+        ]
+    shared = f", a batch shared by {replicas} devices" if replicas > 1 else ""
+    print(f"stage {index + 1}: {image_size} px, epochs {first_epoch + 1} to {end_epoch}, {steps} steps each{shared}")
+
+    def batches(worker: int = 0, workers: int = 1) -> tf.data.Dataset:
+        given: dict[str, Any] = {
+            "image_size": image_size,
+            "batch_size": train_config.batch_size,
+            "start_epoch": start_epoch,
+        }
+        if slices > 1:
+            found = bag_pipeline.training_bags(config, run.labels, **given)
+        else:
+            found = input_pipeline.training_batches(
+                config,
+                run.labels,
+                likelihoods=known.get("train"),
+                replicas=replicas,
+                worker=worker,
+                workers=workers,
+                **given,
+            )
+        return input_pipeline.weighted(found, _class_weights(run)) if train_config.class_weights else found
+
+    verbose = 0 if not task.chief else 1 if sys.stdout.isatty() else 2
+    if replicas > 1:
+        trained = range(start_epoch, end_epoch)
+        distribution.fit(model, batches, steps=steps, epochs=trained, callbacks=callback_list, verbose=verbose)
+        return model
     model.fit(
-        training,
+        batches(),
         shuffle=False,
-        verbose=1 if sys.stdout.isatty() else 2,
+        verbose=verbose,
         steps_per_epoch=steps,
         initial_epoch=start_epoch,
-        epochs=first_epoch + epochs,
-        class_weight=_class_weights(run) if train_config.class_weights else None,
+        epochs=end_epoch,
         callbacks=callback_list,
     )
-    checkpoints.save(end_file, model.weights, first_epoch + epochs)
     return model
+
+
+def _stage_seed(seed: int, index: int) -> int:
+    """A stage's seed: what it draws does not hang on whether the stages before it ran in this process."""
+    return seed if index == 0 else int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+
+
+def _has_best(path: pathlib.Path, states: checkpoints.States, discard: bool) -> bool:
+    """Whether the best weights of the last stage are sound where it has begun; if not, it begins anew."""
+    if not states.paths():
+        return True
+    try:
+        checkpoints.check(path)
+        return True
+    except checkpoints.Damaged as error:
+        if discard:
+            print(f"{errors.one_line(error)}: the stage begins anew", file=sys.stderr)
+            states.remove()
+            path.unlink(missing_ok=True)
+        return False
 
 
 def _parts(run: run_directory.RunDirectory) -> tuple[FrozenPart, ...]:
@@ -265,16 +335,6 @@ def _computes_on_the_fly(config: ModelConfig) -> bool:
 
 def _initial_model(config: TrainConfig) -> keras.Model | None:
     return run_directory.load(config.init_from).load_model() if config.init_from else None
-
-
-def _truncated_history(run: run_directory.RunDirectory, start_epoch: int) -> pd.DataFrame | None:
-    """The history of whole epochs before `start_epoch`; rows of a later, lost epoch are dropped."""
-    if not run.history_file.is_file():
-        return None
-    history = pd.read_csv(run.history_file)
-    history = history[history["epoch"] < start_epoch]
-    files.write_text(run.history_file, history.to_csv(index=False))
-    return history
 
 
 def _class_weights(run: run_directory.RunDirectory) -> dict[int, float]:

@@ -4,6 +4,7 @@ import pytest
 from sklearn import metrics
 import tensorflow as tf
 
+from ctcov_tf import errors
 from ctcov_tf.model_info import Labels
 from ctcov_tf.training import callbacks, checkpoints, optimization
 
@@ -63,6 +64,29 @@ def test_best_weights_are_kept(tmp_path):
     assert checkpoints.load(tmp_path / "best.npz", model.weights) == 2
     for ours, expected in zip(model.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(ours, expected)
+
+
+def test_history_goes_on_as_if_it_had_never_stopped(tmp_path):
+    rng = np.random.default_rng(0)
+    logs = [{"loss": float(value), "val_auc": float(value) / 3, "image_size": 32} for value in rng.random(4)]
+    through = callbacks.History(tmp_path / "through.csv", 0)
+    resumed = callbacks.History(tmp_path / "resumed.csv", 0)
+    for epoch in range(4):
+        through.on_epoch_end(epoch, logs[epoch])
+    for epoch in range(3):
+        resumed.on_epoch_end(epoch, logs[epoch])
+    resumed = callbacks.History(tmp_path / "resumed.csv", 2)
+    assert resumed.past("val_auc", 1) == [logs[1]["val_auc"]]
+    for epoch in (2, 3):
+        resumed.on_epoch_end(epoch, logs[epoch])
+    assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "through.csv").read_bytes()
+
+
+@pytest.mark.parametrize("content", ["", "epoch,val_auc\n0,0.5\n2,0.5\n", "nonsense\n1\n"])
+def test_a_history_that_lacks_an_epoch_is_refused(tmp_path, content):
+    (tmp_path / "history.csv").write_text(content)
+    with pytest.raises(errors.CtcovError, match=r"history\.csv: lacks an epoch before 2: put back"):
+        callbacks.History(tmp_path / "history.csv", 2)
 
 
 @pytest.mark.parametrize(("past", "stops_after"), [([], 3), ([0.9], 2), ([0.5, 0.9, 0.8], 1)])

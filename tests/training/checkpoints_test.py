@@ -26,7 +26,7 @@ def test_state_comes_back_bit_for_bit(tmp_path):
 def test_another_network_is_refused(tmp_path):
     checkpoints.save(tmp_path / "state.npz", compiled(3).weights, epochs=1)
     for other in (compiled(5).weights, compiled(3).weights[:-1]):
-        with pytest.raises(errors.CtcovError, match=r"state\.npz: damaged, or of another network .*: train again"):
+        with pytest.raises(errors.CtcovError, match=r"state\.npz: of another network: .* train again"):
             checkpoints.load(tmp_path / "state.npz", other)
 
 
@@ -43,3 +43,63 @@ def test_cut_file_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(errors.CtcovError, match="damaged"):
         checkpoints.load(path, compiled().weights)
+
+
+def test_values_that_are_not_those_that_were_saved_are_noticed(tmp_path):
+    """Also where the file itself is whole: the checksum is of what it holds."""
+    path, model = tmp_path / "state.npz", compiled()
+    checkpoints.save(path, model.weights, epochs=1)
+    with np.load(path) as stored:
+        values = {name: stored[name] for name in stored.files}
+    values["0"] = values["0"] + 1
+    np.savez(path, **values)
+    before = model.get_weights()
+    with pytest.raises(checkpoints.Damaged, match=r"state\.npz: damaged \(its checksum differs\)"):
+        checkpoints.load(path, model.weights)
+    for ours, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_objects_are_not_read(tmp_path):
+    path = tmp_path / "state.npz"
+    np.savez(path, epochs=np.array(1), sha256=np.array([print], dtype=object))
+    with pytest.raises(checkpoints.Damaged, match="allow_pickle=False"):
+        checkpoints.check(path)
+
+
+@pytest.fixture
+def states(tmp_path):
+    """Of a stage with four epochs behind it, and one of another stage beside it."""
+    states, model = checkpoints.States(tmp_path, 1), compiled()
+    for epochs in (9, 10, 11, 12):
+        states.save(model.weights, epochs)
+    checkpoints.States(tmp_path, 11).save(model.weights, 1)
+    return states
+
+
+def test_the_newest_two_are_kept(states):
+    assert [path.name for path in states.paths()] == ["stage1_epoch12.npz", "stage1_epoch11.npz"]
+    assert states.newest() == states.paths()[0]
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[: len(content) // 2] = bytes(len(content) // 2)
+    path.write_bytes(content)
+
+
+def test_a_damaged_newest_is_named_and_the_one_before_it_is_used(states, capsys):
+    newest, before = states.paths()
+    damage(newest)
+    assert states.newest() == before
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{newest}: damaged")
+    assert line.endswith(f"going on from {before.name}")
+    assert states.paths() == [before]
+
+
+def test_where_both_are_damaged_the_stage_begins_anew(states, capsys):
+    for path in states.paths():
+        damage(path)
+    assert states.newest() is None
+    assert capsys.readouterr().err.splitlines()[-1].endswith("the stage begins anew")
