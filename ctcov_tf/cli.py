@@ -136,6 +136,38 @@ def predict(
     )
 
 
+def screen(
+    root: str,
+    model: str,
+    out: str,
+    beam_options: Sequence[str],
+    workers: int | None,
+    window: Sequence[float] | None,
+    json: bool,
+) -> int:
+    """Answers a whole archive of image files and DICOM studies: tables of slices, studies and bad files.
+
+    The same command goes on where it was stopped, and answers only files that are new.
+    """
+    _leave_processors_to_the_model()
+    try:
+        from ctcov_tf.screening import command
+    except ModuleNotFoundError as error:
+        raise errors.CtcovError(f"{error.name}: not installed: install it with pip install ctcov") from error
+
+    if pathlib.Path(model).is_dir():
+        tensorflow_log.load_quietly()
+    return command.run(
+        root,
+        model,
+        out,
+        beam_options=beam_options,
+        workers=workers,
+        window=(window[0], window[1]) if window else None,
+        as_json=json,
+    )
+
+
 def benchmark(model: pathlib.Path, threads: int | None, rounds: int, image_size: int, json: bool) -> int:
     """Time to start, time of an answer, memory and size of a TFLite file on this machine."""
     _leave_processors_to_the_model()
@@ -381,18 +413,40 @@ def parser() -> Parser:
     )
     argument("--json", action="store_true", help="print what card.json holds, in place of the files' names")
 
+    window: dict[str, Any] = {
+        "nargs": 2,
+        "type": float,
+        "metavar": ("CENTER", "WIDTH"),
+        "help": "window that CT goes through, Hounsfield units (default: -600 1500, that of the lung)",
+    }
+
     argument = add("predict", predict)
     argument("model", **model)
     argument("images", **images | {"help": "image files (PNG, JPEG, BMP), DICOM files and folders of them"})
     argument("--json", action="store_true", help="one JSON object a line instead of the table")
     argument("--heatmap", **folder, help="folder for heat maps laid over the images")
-    window: dict[str, Any] = {
-        "nargs": 2,
-        "type": float,
-        "metavar": ("CENTER", "WIDTH"),
-        "help": "window that CT in DICOM files goes through, Hounsfield units (default: -600 1500, that of the lung)",
-    }
     argument("--window", **window)
+
+    argument = add("screen", screen)
+    argument("root", metavar="ROOT", help="folder of the archive, or its address: gs://..., memory://...")
+    argument("--model", **model | {"type": str}, required=True)
+    argument(
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="table of answers to write, .parquet, or its address; tables of studies and of the quarantine and a page "
+        "stand beside it",
+    )
+    argument("--workers", type=_positive(int), metavar="N", help="workers here (default: one for each processor)")
+    argument(
+        "--beam-options",
+        type=lambda text: text.split(","),
+        default=(),
+        metavar="NAME=VALUE,...",
+        help="options of Apache Beam, as of tfds build: runner=FlinkRunner,flink_master=... (default: this machine)",
+    )
+    argument("--window", **window)
+    argument("--json", action="store_true", help="print the summary as JSON")
 
     argument = add("benchmark", benchmark)
     argument("model", **model | {"help": ".tflite file that export.py wrote"})
