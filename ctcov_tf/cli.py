@@ -6,6 +6,7 @@ quarter of the 0.4 s in which a TFLite file is to be answered.
 
 import argparse
 from collections.abc import Callable, Sequence
+import logging
 import os
 import pathlib
 import re
@@ -150,10 +151,13 @@ def screen(
     The same command goes on where it was stopped, and answers only files that are new.
     """
     _leave_processors_to_the_model()
+    logging.disable(logging.WARNING)  # Beam remarks on packages that are not there
     try:
         from ctcov_tf.screening import command
     except ModuleNotFoundError as error:
         raise errors.CtcovError(f"{error.name}: not installed: install it with pip install ctcov") from error
+    finally:
+        logging.disable(logging.NOTSET)
 
     if pathlib.Path(model).is_dir():
         tensorflow_log.load_quietly()
