@@ -421,7 +421,7 @@ def parser() -> Parser:
         "nargs": 2,
         "type": float,
         "metavar": ("CENTER", "WIDTH"),
-        "help": "window that CT goes through, Hounsfield units (default: -600 1500, that of the lung)",
+        "help": "window that CT in DICOM files goes through, Hounsfield units (default: -600 1500, that of the lung)",
     }
 
     argument = add("predict", predict)

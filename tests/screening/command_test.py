@@ -13,6 +13,7 @@ import pytest
 from ctcov_tf import RESEARCH_USE, cli, errors, predict, predictor
 from ctcov_tf.edge import runner
 from ctcov_tf.images import pseudonym
+from ctcov_tf.screening import pipeline
 from tests.images import dicom_samples as samples
 from tests.screening.conftest import archive_files, png
 
@@ -73,6 +74,23 @@ def test_bad_files_are_in_quarantine_with_their_reason(screen, archive, tmp_path
     assert quarantine.reason["study/scout"].startswith("localizer")
     assert quarantine.reason["pipe"] == "no regular file"
     assert sum(found["quarantine"]["unreadable"].values()) == 5
+
+
+def test_files_over_the_limit_of_bytes_are_not_read(screen, archive, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "MAX_BYTES", 200)
+    monkeypatch.setattr(fsspec.filesystem("file"), "cat_file", _small_only(fsspec.filesystem("file").cat_file))
+    screen(archive)
+    quarantine = table(tmp_path / "results.quarantine.parquet").set_index("path")
+    assert quarantine.reason["study/1/0.dcm"] == "over the limit of 200 bytes"
+
+
+def _small_only(read):
+    def small(path):
+        data = read(path)
+        assert len(data) <= 200, path
+        return data
+
+    return small
 
 
 def test_a_second_call_answers_only_what_is_new(screen, archive, tmp_path, answered):
