@@ -49,11 +49,21 @@ def mutated(rng: random.Random, images: Sequence[bytes]) -> bytes:
     return kind(rng, images)
 
 
-def _bad_image(rng: random.Random, images: Sequence[bytes]) -> bytes:
-    data = bytearray(rng.choice(images))
+def mutated_file(rng: random.Random, file: bytes) -> bytes:
+    """Changes a file: bits, its head, what is missing or added, the size that it claims.
+
+    Args:
+      rng: what decides.
+      file: of 64 bytes at least.
+    """
+    data = bytearray(file)
     change = rng.choice((_flip, _flip_head, _cut, _grow, _claim_size, _swap))
     change(rng, data)
-    return _request(rng, [_coded(bytes(data))])
+    return bytes(data)
+
+
+def _bad_image(rng: random.Random, images: Sequence[bytes]) -> bytes:
+    return _request(rng, [_coded(mutated_file(rng, rng.choice(images)))])
 
 
 def _flip(rng: random.Random, data: bytearray) -> None:

@@ -63,11 +63,14 @@ class Exports:
         return self.folder / "exports" / f"{self.preset}-1-{form}.tflite"
 
 
-def make_apart(folder: pathlib.Path) -> Exports:
-    """Fills a folder with the defaults, in a process of its own, and says nothing while it works."""
-    command = [sys.executable, "-m", "benchmarks.random_exports", str(folder)]
+def make_apart(
+    folder: pathlib.Path, preset: str = PRESET, image_size: int = IMAGE_SIZE, forms: tuple[str, ...] = FORMS
+) -> Exports:
+    """Calls `make` in a process of its own, and says nothing while it works."""
+    command = [sys.executable, "-m", "benchmarks.random_exports", str(folder), "--preset", preset]
+    command += ["--image-size", str(image_size), "--forms", *forms]
     subprocess.run(command, check=True, capture_output=True)
-    return Exports(folder)
+    return Exports(folder, preset)
 
 
 def make(

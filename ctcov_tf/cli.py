@@ -6,6 +6,7 @@ quarter of the 0.4 s in which a TFLite file is to be answered.
 
 import argparse
 from collections.abc import Callable, Sequence
+import logging
 import os
 import pathlib
 import re
@@ -141,6 +142,41 @@ def predict(
         tensorflow_log.load_quietly()
     return predict_lib.predict_command(
         model, images, as_json=json, heatmap=heatmap, window=(window[0], window[1]) if window else None
+    )
+
+
+def screen(
+    root: str,
+    model: str,
+    out: str,
+    beam_options: Sequence[str],
+    workers: int | None,
+    window: Sequence[float] | None,
+    json: bool,
+) -> int:
+    """Answers a whole archive of image files and DICOM studies: tables of slices, studies and bad files.
+
+    The same command goes on where it was stopped, and answers only files that are new.
+    """
+    _leave_processors_to_the_model()
+    logging.disable(logging.WARNING)  # Beam remarks on packages that are not there
+    try:
+        from ctcov_tf.screening import command
+    except ModuleNotFoundError as error:
+        raise errors.CtcovError(f"{error.name}: not installed: install it with pip install ctcov") from error
+    finally:
+        logging.disable(logging.NOTSET)
+
+    if pathlib.Path(model).is_dir():
+        tensorflow_log.load_quietly()
+    return command.run(
+        root,
+        model,
+        out,
+        beam_options=beam_options,
+        workers=workers,
+        window=(window[0], window[1]) if window else None,
+        as_json=json,
     )
 
 
@@ -430,18 +466,40 @@ def parser() -> Parser:
     )
     argument("--json", action="store_true", help="print what card.json holds, in place of the files' names")
 
-    argument = add("predict", predict)
-    argument("model", **model)
-    argument("images", **images | {"help": "image files (PNG, JPEG, BMP), DICOM files and folders of them"})
-    argument("--json", action="store_true", help="one JSON object a line instead of the table")
-    argument("--heatmap", **folder, help="folder for heat maps laid over the images")
     window: dict[str, Any] = {
         "nargs": 2,
         "type": float,
         "metavar": ("CENTER", "WIDTH"),
         "help": "window that CT in DICOM files goes through, Hounsfield units (default: -600 1500, that of the lung)",
     }
+
+    argument = add("predict", predict)
+    argument("model", **model)
+    argument("images", **images | {"help": "image files (PNG, JPEG, BMP), DICOM files and folders of them"})
+    argument("--json", action="store_true", help="one JSON object a line instead of the table")
+    argument("--heatmap", **folder, help="folder for heat maps laid over the images")
     argument("--window", **window)
+
+    argument = add("screen", screen)
+    argument("root", metavar="ROOT", help="folder of the archive, or its address: gs://..., memory://...")
+    argument("--model", **model | {"type": str}, required=True)
+    argument(
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="table of answers to write, .parquet, or its address; tables of studies and of the quarantine and a page "
+        "stand beside it",
+    )
+    argument("--workers", type=_positive(int), metavar="N", help="workers here (default: one for each processor)")
+    argument(
+        "--beam-options",
+        type=lambda text: text.split(","),
+        default=(),
+        metavar="NAME=VALUE,...",
+        help="options of Apache Beam, as of tfds build: runner=FlinkRunner,flink_master=... (default: this machine)",
+    )
+    argument("--window", **window)
+    argument("--json", action="store_true", help="print the summary as JSON")
 
     argument = add("benchmark", benchmark)
     argument("model", **model | {"help": ".tflite file that export.py wrote"})

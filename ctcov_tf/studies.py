@@ -203,19 +203,38 @@ def answer_series(series: Series, answers: Sequence[SliceAnswer], info: ModelInf
     Returns:
       The answer.
     """
+    found = [one.prediction.probability for one in answers]
+    return summarise_series(series.series, len(series.slices), found, info, series.remarks)
+
+
+def summarise_series(
+    series: str, slices: int, answers: Sequence[float | None], info: ModelInfo, remarks: Sequence[str] = ()
+) -> SeriesAnswer:
+    """Makes one answer of the probabilities of a series' slices.
+
+    Args:
+      series: pseudonym of the series.
+      slices: how many it has.
+      answers: probability of each slice that could be read; None where the input gate refused it.
+      info: the model's record, with its rule for studies.
+      remarks: what should be said of the series itself.
+
+    Returns:
+      The answer.
+    """
     rule = info.study
     highest = rule.highest if rule else study_lib.DEFAULT_HIGHEST
-    probabilities = [one.prediction.probability for one in answers if one.prediction.probability is not None]
+    probabilities = [probability for probability in answers if probability is not None]
     mean = study_lib.mean_of_highest(probabilities, highest) if probabilities else None
-    remarks = list(series.remarks)
-    if unread := len(series.slices) - len(answers):
-        remarks.append(f"{unread} of {len(series.slices)} slices could not be read")
+    said = list(remarks)
+    if unread := slices - len(answers):
+        said.append(f"{unread} of {slices} slices could not be read")
     if refused := len(answers) - len(probabilities):
-        remarks.append(f"{refused} of {len(series.slices)} slices are unlike the images that the model knows")
+        said.append(f"{refused} of {slices} slices are unlike the images that the model knows")
     if rule is None:
-        remarks.append(NO_RULE)
+        said.append(NO_RULE)
     elif len(probabilities) > rule.largest_group:
-        remarks.append(
+        said.append(
             f"the rule for studies was chosen on groups of at most {rule.largest_group} images: "
             f"of {len(probabilities)} slices the highest are higher by number alone"
         )
@@ -223,15 +242,15 @@ def answer_series(series: Series, answers: Sequence[SliceAnswer], info: ModelInf
     if rule and mean is not None:
         label = info.labels.positive if mean >= rule.threshold else info.labels.negative
     return SeriesAnswer(
-        series=series.series,
-        slices=len(series.slices),
+        series=series,
+        slices=slices,
         answered=len(probabilities),
         maximum=max(probabilities, default=None),
         mean_of_highest=mean,
         highest=highest,
         threshold=rule.threshold if rule else None,
         label=label,
-        remarks=tuple(remarks),
+        remarks=tuple(said),
     )
 
 

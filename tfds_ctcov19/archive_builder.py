@@ -1,13 +1,14 @@
 """What the builders of published archives share: find the files, read them all, leave nothing out silently."""
 
 import abc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import json
 from typing import Any, ClassVar
 
 from etils import epath
 import tensorflow_datasets as tfds
 
+from tfds_ctcov19 import archives, generation
 from tfds_ctcov19 import records as records_lib
 from tfds_ctcov19.errors import DatasetError
 from tfds_ctcov19.records import Arrangement, Omission, Record
@@ -16,7 +17,7 @@ SPLITS = ("train", "validation", "test")
 REPORT_FILE = "build_report.json"
 
 
-class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+class ArchiveBuilder(generation.ParallelBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Builder over a folder of image files, from `--manual_dir` or downloaded.
 
     Beside the records it writes `build_report.json`: images by split and class, every file left out and why. The same
@@ -28,6 +29,7 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
     PUBLISHED: ClassVar[Mapping[str, Mapping[str, int]]]  # images by split (or `all`) and class, as published
     PUBLISHED_TITLE: ClassVar[str]
     _report: dict[str, Any] | None = None
+    _unpacked: epath.Path  # where unpacked archives are kept
 
     @abc.abstractmethod
     def _list_records(
@@ -67,13 +69,13 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         }
         return {split: self._generate_examples([r for r in kept if r.split == split]) for split in SPLITS}
 
-    def _generate_examples(self, records: Iterable[Record]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for record in records:
-            yield record.image_id, record.example()
+    def _make_example(self) -> Callable[[Record], generation.Keyed]:
+        return Record.keyed_example
 
     def _download_and_prepare(
         self, dl_manager: tfds.download.DownloadManager, download_config: tfds.download.DownloadConfig
     ) -> None:
+        self._unpacked = epath.Path(download_config.extract_dir or dl_manager.download_dir / "extracted")
         super()._download_and_prepare(dl_manager, download_config)
         if self._report:  # the folder still has its temporary name: report and records appear together
             (epath.Path(self.data_dir) / REPORT_FILE).write_text(json.dumps(self._report, indent=2) + "\n")
@@ -87,24 +89,41 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         try:
             given = dl_manager.manual_dir
         except AssertionError as missing:
-            place = str(missing).partition(". ")[0]
-            try:
-                given = dl_manager.download_and_extract(
-                    tfds.download.Resource(url=self.URL, extract_method=tfds.download.ExtractMethod.ZIP)
-                )
-            except Exception as error:
-                raise DatasetError(
-                    f"{self.name}: {self.URL}: download failed ({type(error).__name__}) and: {place}: "
-                    "check the network, or fetch the archive yourself and give its folder as --manual_dir"
-                ) from error
+            given = self._download(dl_manager, str(missing).partition(". ")[0])
         found = self._find_root(given)
-        archives = sorted(given.glob("*.zip"))
-        if found is None and len(archives) == 1:
-            found = self._find_root(extract(dl_manager, archives[0]))
+        zip_files = sorted(given.glob("*.zip"))
+        if found is None and len(zip_files) == 1:
+            found = self._find_root(self._unpack(zip_files[0]))
         if found is None:
             instructions = " ".join((self.MANUAL_DOWNLOAD_INSTRUCTIONS or "").split())
             raise DatasetError(f"{self.name}: {given}: not the layout of the archive: {instructions}")
         return found
+
+    def _unpack(self, archive: epath.Path) -> epath.Path:
+        """Unpacks a zip file where TFDS keeps what it unpacks."""
+        return archives.unpack(archive, self._unpacked)
+
+    def _download(self, dl_manager: tfds.download.DownloadManager, missing: str) -> epath.Path:
+        """Downloads and unpacks the archive; what did not arrive whole is removed, so that the next build mends it."""
+        place = dl_manager.download_dir
+        there = _unfinished(place)
+        try:
+            archive = epath.Path(dl_manager.download(self.URL))
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DatasetError(
+                f"{self.name}: {self.URL}: download failed ({type(error).__name__}: {reason}) and: {missing}: "
+                "check the network, or fetch the archive yourself and give its folder as --manual_dir"
+            ) from error
+        finally:
+            for folder in _unfinished(place) - there:
+                folder.rmtree()
+        try:
+            return self._unpack(archive)
+        except DatasetError:
+            archive.unlink(missing_ok=True)
+            epath.Path(f"{archive}.INFO").unlink(missing_ok=True)
+            raise
 
     def _find_root(self, folder: epath.Path) -> epath.Path | None:
         """Returns the first folder that holds the archive: the given one, one inside it, or one inside that."""
@@ -117,22 +136,15 @@ class ArchiveBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  
         return None
 
 
+def _unfinished(folder: epath.Path) -> set[epath.Path]:
+    """Folders of downloads that TFDS has not finished; it leaves them behind when it fails."""
+    return {*folder.glob("*.tmp.*"), *folder.glob("*/*.tmp.*")} if folder.exists() else set()
+
+
 def _folders(folder: epath.Path) -> list[epath.Path]:
     if not folder.is_dir():
         return []
     return [child for child in sorted(folder.iterdir()) if child.name[0] not in "._" and child.is_dir()]
-
-
-def extract(dl_manager: tfds.download.DownloadManager, archive: epath.Path) -> epath.Path:
-    """Unpacks a zip file with TFDS's extraction, which skips names that lead out of the folder.
-
-    Raises:
-      DatasetError: the file is damaged.
-    """
-    try:
-        return dl_manager.extract(archive)
-    except Exception as error:
-        raise DatasetError(f"{archive}: cannot be unpacked ({error.__cause__ or error}): fetch it again") from error
 
 
 def format_report(report: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 import dataclasses
+import hashlib
 from typing import Any
 
 from etils import epath
@@ -23,6 +24,7 @@ class Record:
       source: where in the archive it stands.
       more: further features of this dataset.
       facts: what the file tells about itself, None until it was read.
+      digest: SHA-256 of its bytes; empty until it was read.
     """
 
     path: epath.Path
@@ -33,12 +35,23 @@ class Record:
     source: str
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     facts: image_files.ImageFacts | None = None
+    digest: str = ""
 
     def example(self) -> dict[str, Any]:
-        """Returns the TFDS example; reads the file once more."""
+        """Returns the TFDS example; reads the file once more.
+
+        Raises:
+          DatasetError: the file is no longer what it was.
+        """
         assert self.facts is not None
+        try:
+            data = self.path.read_bytes()
+        except OSError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != self.digest:
+            raise DatasetError(f"{self.path}: changed during the build: leave the archive alone and build again")
         return {
-            "image": self.path.read_bytes(),
+            "image": data,
             "label": self.label,
             "image_id": self.image_id,
             "group_id": self.group_id,
@@ -46,6 +59,10 @@ class Record:
             **dataclasses.asdict(self.facts),
             **self.more,
         }
+
+    def keyed_example(self) -> tuple[str, dict[str, Any]]:
+        """Returns the image's name and its example."""
+        return self.image_id, self.example()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,9 +93,15 @@ def read_all(records: Iterable[Record]) -> tuple[list[Record], list[Omission]]:
     readable, unreadable = [], []
     for record in records:
         try:
-            readable.append(dataclasses.replace(record, facts=image_files.read_facts(record.path.read_bytes())))
+            data = record.path.read_bytes()
+            facts = image_files.read_facts(data)
+        except OSError as error:
+            unreadable.append(Omission(record.image_id, f"cannot be read: {error.strerror or type(error).__name__}"))
         except image_files.UnreadableImageError as error:
             unreadable.append(Omission(record.image_id, f"unreadable: {error}"))
+        else:
+            digest = hashlib.sha256(data).hexdigest()
+            readable.append(dataclasses.replace(record, facts=facts, digest=digest))
     return readable, unreadable
 
 

@@ -27,7 +27,7 @@ LUMA = (4899, 9617, 1868)
 """Weights of red, green and blue in 1/16384: ITU-R BT.601 as 14-bit fixed point."""
 
 _BMP_BITS_OFFSET = 28  # of the field that holds the bits of a pixel
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError)  # what Pillow raises on files that it cannot read
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, LookupError)  # what Pillow raises on files that it cannot read
 
 
 def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:
@@ -103,6 +103,14 @@ def to_grey(rgb: np.ndarray) -> np.ndarray:
 def _decode(data: bytes, name: str, convert: Callable[[Image.Image], np.ndarray], max_pixels: int) -> np.ndarray:
     if not data:
         raise errors.CtcovError(f"{name}: empty file: fetch or export the image again")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd files, and on sizes that our own limit refuses
+        return _decode_checked(data, name, convert, max_pixels)
+
+
+def _decode_checked(
+    data: bytes, name: str, convert: Callable[[Image.Image], np.ndarray], max_pixels: int
+) -> np.ndarray:
     with _open(data, name) as image:
         width, height = image.size
         if width * height > max_pixels:
@@ -121,9 +129,7 @@ def _decode(data: bytes, name: str, convert: Callable[[Image.Image], np.ndarray]
 
 def _open(data: bytes, name: str) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is lower
-            return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise over_limit(name, "far more", MAX_PIXELS) from error
     except _DAMAGED as error:

@@ -19,25 +19,34 @@ MIN_KEY_LENGTH = 16
 _DIGITS = 16
 
 
-def pseudonym(uid: str) -> str:
+def pseudonym(uid: str, secret: bytes | None = None) -> str:
     """Names a study or a series.
 
     Args:
       uid: DICOM's identifier, such as the StudyInstanceUID.
+      secret: the key; that of `key` if None.
 
     Returns:
-      16 hexadecimal digits: the first 64 bits of HMAC-SHA256 under the key in `CTCOV_PSEUDONYM_KEY`, or else under
-      one drawn for this process.
+      16 hexadecimal digits: the first 64 bits of HMAC-SHA256 under the key.
 
     Raises:
       CtcovError: the key is shorter than 16 characters.
     """
-    key = os.environ.get(KEY_VARIABLE, "").encode() or _drawn_key()
-    if len(key) < MIN_KEY_LENGTH:
+    return hmac.new(secret or key(), uid.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def key() -> bytes:
+    """The key in `CTCOV_PSEUDONYM_KEY`, or else one drawn for this process.
+
+    Raises:
+      CtcovError: the key is shorter than 16 characters.
+    """
+    found = os.environ.get(KEY_VARIABLE, "").encode() or _drawn_key()
+    if len(found) < MIN_KEY_LENGTH:
         raise errors.CtcovError(
             f"{KEY_VARIABLE}: shorter than {MIN_KEY_LENGTH} characters: set a longer secret, or none"
         )
-    return hmac.new(key, uid.encode(), hashlib.sha256).hexdigest()[:_DIGITS]
+    return found
 
 
 @functools.cache

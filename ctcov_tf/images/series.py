@@ -111,10 +111,10 @@ def _series(files: Sequence[_File], known: Modality | None) -> Series:
         for name, source, header in kept
         for index, frame in enumerate(header.frames)
     ]
-    positions = _positions([frame for *_, frame in frames])
+    positions = positions_along_normal([frame for *_, frame in frames])
     if positions is not None:
         order = np.argsort(positions, kind="stable")
-        remarks += _spacing(positions[order])
+        remarks += spacing_remarks(positions[order])
     else:
         numbers = [number for *_, number, _ in frames]
         stated = [number for number in numbers if number is not None]
@@ -137,8 +137,15 @@ def _without_copies(files: Sequence[_File]) -> list[_File]:
     return [files[place] for place in sorted(first.values())]
 
 
-def _positions(frames: Sequence[dicom.Frame]) -> npt.NDArray | None:
-    """Place of each slice along their common normal, mm; None where there is none."""
+def positions_along_normal(frames: Sequence[dicom.Frame]) -> npt.NDArray | None:
+    """Place of each slice along their common normal.
+
+    Args:
+      frames: slices, at least one.
+
+    Returns:
+      mm, one a slice; None where a slice does not state its place, or slices lie in different directions.
+    """
     stated = [(frame.position, frame.orientation) for frame in frames if frame.position and frame.orientation]
     if len(stated) < len(frames):
         return None
@@ -153,8 +160,12 @@ def _positions(frames: Sequence[dicom.Frame]) -> npt.NDArray | None:
     return places @ normals[0]
 
 
-def _spacing(positions: npt.NDArray) -> list[str]:
-    """What ordered positions say of slices that are missing or there twice."""
+def spacing_remarks(positions: npt.NDArray) -> list[str]:
+    """What ordered positions say of slices that are missing or there twice.
+
+    Args:
+      positions: along the normal, mm, ascending.
+    """
     distances = np.diff(positions)
     found = [SAME_PLACE] if (distances < _SAME_PLACE).any() else []
     usual = float(np.median(distances)) if len(distances) else 0.0

@@ -1,9 +1,13 @@
 """Is this DICOM file an image that a model knows? Refused by name where it is not, in words of this module only."""
 
+from typing import TYPE_CHECKING
+
 from ctcov_tf import errors
 from ctcov_tf import modality as modality_lib
-from ctcov_tf.images.dicom import Header
 from ctcov_tf.modality import Modality
+
+if TYPE_CHECKING:
+    from ctcov_tf.images.dicom import Header
 
 
 class Unsuitable(errors.CtcovError):
@@ -110,7 +114,7 @@ NO_BODY_PART = "the body part is not stated, or none that is known here: held to
 NO_MODALITY = "the model does not say which modality it knows"
 
 
-def check(header: Header, known: Modality | None, name: str) -> None:
+def check(header: "Header", known: Modality | None, name: str) -> None:
     """Holds a DICOM file to what a model knows.
 
     Args:
@@ -148,13 +152,13 @@ def check(header: Header, known: Modality | None, name: str) -> None:
         raise Unsuitable(name, "not axial, this model knows axial slices", "name the axial series")
 
 
-def remarks(header: Header, known: Modality | None) -> list[str]:
+def remarks(header: "Header", known: Modality | None) -> list[str]:
     """What should be said of a file that was let pass."""
     found = [] if header.body_part in _CHEST else [NO_BODY_PART]
     return found if known else [*found, NO_MODALITY]
 
 
-def _axial(header: Header) -> bool:
+def _axial(header: "Header") -> bool:
     """Whether every slice whose orientation is stated lies across the body's axis."""
     for frame in header.frames:
         if frame.orientation:

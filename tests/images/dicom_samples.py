@@ -104,9 +104,9 @@ def radiograph(values, **tags):
     return content(with_pixels(header(DX_IMAGE, **{"modality": "DX"} | stated), values))
 
 
-def enhanced_ct(hounsfield, positions, orientation=AXIAL, slope=1.0, intercept=-1024.0):
+def enhanced_ct(hounsfield, positions, orientation=AXIAL, slope=1.0, intercept=-1024.0, **tags):
     """Bytes of an enhanced CT object: (frames, height, width) in Hounsfield units, one position a frame."""
-    dataset = header(ENHANCED_CT)
+    dataset = header(ENHANCED_CT, **tags)
     shared, orientation_item, values_item = Dataset(), Dataset(), Dataset()
     orientation_item.ImageOrientationPatient = list(orientation)
     values_item.RescaleSlope, values_item.RescaleIntercept, values_item.RescaleType = slope, intercept, "HU"

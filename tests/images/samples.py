@@ -42,6 +42,11 @@ def huge_png(width: int, height: int) -> bytes:
     return good[:12] + header + struct.pack(">I", zlib.crc32(header)) + good[33:]
 
 
+def _without_data(png: bytes) -> bytes:
+    """A PNG of its first and its last chunk."""
+    return png[:33] + png[-12:]
+
+
 def _readable() -> dict[str, bytes]:
     grey, grey_alpha, rgb, rgba = (array(channels) for channels in (1, 2, 3, 4))
     image = Image.fromarray(rgb)
@@ -91,6 +96,7 @@ UNREADABLE = {
         "damaged or truncated",
     ),
     "jpeg_truncated": (READABLE["jpeg_rgb"][:-300], "damaged or truncated"),
+    "png_without_data": (_without_data(READABLE["png_rgb"]), "damaged or truncated"),
     "png_huge": (huge_png(8_000, 5_001), "8000 x 5001 pixels, the limit is 40000000"),
     "png_far_too_huge": (huge_png(200_000, 200_000), "far more pixels, the limit is 40000000"),
     "png_animated": (

@@ -1,6 +1,6 @@
 """COVID-CT: 746 chest CT figures, COVID-19 and not, with the official split."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from etils import epath
 import numpy as np
@@ -59,9 +59,10 @@ class Builder(archive_builder.ArchiveBuilder):
         return (folder / "Data-split").is_dir()
 
     def _list_records(self, folder: epath.Path, dl_manager: tfds.download.DownloadManager) -> Iterator[Record]:
+        del dl_manager
         known = patients.read_patients(folder)
         for class_name, label in CLASS_NAMES.items():
-            images = _images(folder, f"CT_{class_name}", dl_manager)
+            images = _images(folder, f"CT_{class_name}", self._unpack)
             there = {path.name for path in images.iterdir()}
             listed: dict[str, str] = {}
             for part, split in LISTS.items():
@@ -101,14 +102,14 @@ class Builder(archive_builder.ArchiveBuilder):
         )
 
 
-def _images(folder: epath.Path, name: str, dl_manager: tfds.download.DownloadManager) -> epath.Path:
+def _images(folder: epath.Path, name: str, unpack: Callable[[epath.Path], epath.Path]) -> epath.Path:
     places = [folder / "Images", folder / "Images-processed", folder]
     for place in places:
         if (place / name).is_dir():
             return place / name
     for place in places:
         if (place / f"{name}.zip").exists():
-            unpacked = archive_builder.extract(dl_manager, place / f"{name}.zip")
+            unpacked = unpack(place / f"{name}.zip")
             return unpacked / name if (unpacked / name).is_dir() else unpacked
     raise DatasetError(f"covid_ct: {folder}: neither Images/{name} nor {name}.zip is there: both classes are needed")
 

@@ -1,14 +1,15 @@
 """Synthetic chest CT and chest radiographs with known lesions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import dataclasses
+import functools
 from typing import Any, Literal
 
 import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import image_files
+from tfds_ctcov19 import generation, image_files
 from tfds_ctcov19.phantom import findings, scanner, xray
 
 
@@ -47,7 +48,7 @@ class PhantomConfig(tfds.core.BuilderConfig):
         return xray.expose(index, self.sizes, classes=self.classes, first_patient=self.first_patient)
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(generation.ParallelBuilder):
     """Draws the synthetic dataset; it needs no files."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -130,22 +131,25 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "test": self._generate_examples(range(validation, test)),
         }
 
-    def _generate_examples(self, indices: range) -> Iterator[tuple[str, dict[str, Any]]]:
-        for index in indices:
-            phantom = self.builder_config.draw(index)
-            # Stored and not deflated: the length of the file follows from its size alone and cannot tell the class.
-            image = cv2.imencode(".png", phantom.image, [cv2.IMWRITE_PNG_COMPRESSION, 0])[1].tobytes()
-            group = f"{self.builder_config.prefix}-{phantom.patient:04d}"
-            image_id = f"{group}-{phantom.number}"
-            example = {
-                "image": image,
-                "label": phantom.label,
-                "image_id": image_id,
-                "group_id": group,
-                "source": "synthetic",
-                **dataclasses.asdict(image_files.read_facts(image)),
-                "lesion_mask": cv2.imencode(".png", phantom.lesion_mask)[1].tobytes(),
-            }
-            if self.builder_config.findings:
-                example["findings"] = list(phantom.findings)
-            yield image_id, example
+    def _make_example(self) -> Callable[[int], generation.Keyed]:
+        return functools.partial(_example, self.builder_config)
+
+
+def _example(config: PhantomConfig, index: int) -> generation.Keyed:
+    phantom: Any = config.draw(index)
+    # Stored and not deflated: the length of the file follows from its size alone and cannot tell the class.
+    image = cv2.imencode(".png", phantom.image, [cv2.IMWRITE_PNG_COMPRESSION, 0])[1].tobytes()
+    group = f"{config.prefix}-{phantom.patient:04d}"
+    image_id = f"{group}-{phantom.number}"
+    example = {
+        "image": image,
+        "label": phantom.label,
+        "image_id": image_id,
+        "group_id": group,
+        "source": "synthetic",
+        **dataclasses.asdict(image_files.read_facts(image)),
+        "lesion_mask": cv2.imencode(".png", phantom.lesion_mask)[1].tobytes(),
+    }
+    if config.findings:
+        example["findings"] = list(phantom.findings)
+    return image_id, example
