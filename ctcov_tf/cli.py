@@ -12,11 +12,12 @@ import re
 from typing import Any, NoReturn
 
 from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
-from ctcov_tf.config import COVERAGE, FINDINGS
+from ctcov_tf.config import COVERAGE, FINDINGS, DataConfig
 from ctcov_tf.serving import settings as serving
 
 SPLITS = ("train", "validation", "test")
 ARMS = ("none", "part1", "part2", "both")
+TABLES = ("table3", "table4", "table5", "table6", "ablation")
 AUDIT_LIMITS = (
     (
         "--max-auc",
@@ -31,12 +32,19 @@ AUDIT_LIMITS = (
 )
 
 
-def evaluate(run: pathlib.Path, splits: Sequence[Any]) -> int:
+def evaluate(run: pathlib.Path, splits: Sequence[Any], elsewhere: str | None, data_dir: str | None) -> int:
     """Metrics with intervals, figures and report of a run."""
     from ctcov_tf import run_directory
 
     loaded = run_directory.load(run)
     tensorflow_log.load_quietly()
+    if elsewhere:
+        from ctcov_tf.evaluation import elsewhere as elsewhere_lib
+
+        other = DataConfig(dataset=elsewhere, data_dir=data_dir or loaded.config.data.data_dir)
+        print(elsewhere_lib.table(elsewhere_lib.evaluate(loaded, other, reason="ctcov evaluate --elsewhere")))
+        print(f"{elsewhere_lib.metrics_file(loaded, other)}\n{RESEARCH_USE}")
+        return 0
     from ctcov_tf.evaluation import protocols
 
     print(protocols.table(protocols.evaluate(loaded, splits, reason="ctcov evaluate")))
@@ -235,6 +243,41 @@ def ablate(
     return 0
 
 
+def reproduce(
+    table: str,
+    out: pathlib.Path | None,
+    methods: Sequence[str] | None,
+    ours: str | None,
+    seeds: int,
+    budget: float | None,
+    json: bool,
+    **protocol: Any,
+) -> int:
+    """Trains every method of a table of the paper under one protocol, and sets the results beside the paper's.
+
+    table3 and table4 need the CT-COV19 archive, table5 COVID-CT, table6 the radiographs; ablation takes parts from our
+    own network, or changes them, on the dataset of table5. All methods have the same images, pre-processing,
+    augmentation, training and seeds. What is finished in OUT is not done again, so that an interrupted call goes on
+    with the same command, and several processes may share OUT.
+    """
+    tensorflow_log.load_quietly()
+    from ctcov_tf.reproduce import reproduce as reproduce_lib
+    from ctcov_tf.reproduce import settings
+    from ctcov_tf.reproduce import table as table_lib
+
+    out = out or pathlib.Path("runs") / table
+    request = settings.Request(table, ours, protocol, budget)
+    content = reproduce_lib.reproduce(request, out, methods=methods, seeds=seeds)
+    if json:
+        import json as json_lib
+
+        print(json_lib.dumps(content, indent=2))
+    else:
+        print(table_lib.as_text(content))
+        print(f"page: {out / 'table.html'}")
+    return 0
+
+
 def audit(
     target: str,
     data_dir: str | None,
@@ -329,6 +372,12 @@ def parser() -> Parser:
         help="parts to evaluate, of train, validation and test; every reading of test is logged in the run directory "
         "(default: validation test)",
     )
+    argument(
+        "--elsewhere",
+        metavar="DATASET",
+        help="judge the run on the test part of another dataset instead, by the run's own threshold: its TFDS name",
+    )
+    argument("--data-dir", metavar="DIR", help="where that dataset was built (default: where the run's own was)")
 
     argument = add("calibrate", calibrate)
     argument("run", **run)
@@ -476,6 +525,40 @@ def parser() -> Parser:
         help="arms, of none, part1, part2 and both; the first is the one that the others are held against "
         "(default: all four)",
     )
+
+    argument = add("reproduce", reproduce)
+    argument("table", metavar="TABLE", choices=TABLES, help=", ".join(TABLES))
+    argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help="presets that ours is compared with, or arms of the ablation (default: those of the paper's table, all "
+        "arms)",
+    )
+    argument(
+        "--ours",
+        metavar="PRESET",
+        help="preset that the others are held against (default: deep_ct_net_slim; table6: deep_cxr_net_slim)",
+    )
+    argument("--seeds", type=_positive(int), default=5, metavar="N", help=f"trainings of each method {default}")
+    argument(
+        "--budget",
+        type=_positive(float),
+        metavar="MINUTES",
+        help="minutes for all trainings of this call together: image size and epochs, the same for all methods, are "
+        "chosen to fit, by a short timing of each method's training step on this machine",
+    )
+    argument("--out", **folder, help="folder for runs, table.md, table.json, table.html, roc.png (default: runs/TABLE)")
+    argument("--json", action="store_true", help="print what table.json holds instead of the table")
+    fixed = "; for all methods, and for good in OUT"
+    argument("--dataset", metavar="NAME", help="TFDS name of what they are trained on (default: the table's)")
+    argument("--judged-on", metavar="NAME", help="dataset whose test part judges them (default: the table's)")
+    argument("--data-dir", metavar="DIR", help="where tfds build --data_dir put both")
+    argument("--image-size", type=_positive(int), metavar="N", help=f"side of the images, pixels{fixed} (default: 128)")
+    argument("--epochs", type=_positive(int), metavar="N", help=f"passes over the images{fixed} (default: 36)")
+    argument("--weights", choices=("none", "imagenet"), help=f"what backbones start from{fixed} (default: none)")
+    argument("--part1", metavar="RUN", help="table6: run directory of Deep-CXR-Net's part 1; without it, part 3 alone")
+    argument("--part2", metavar="RUN", help="the same of part 2")
 
     argument = add("audit", audit)
     argument(

@@ -18,6 +18,7 @@ COMMANDS = (
     "serve",
     "ask",
     "ablate",
+    "reproduce",
     "import-torchxrayvision",
 )
 
@@ -99,6 +100,7 @@ def test_names_follow_a_flag_until_the_next():
         (("audit", "./nowhere"), "error: nowhere: no such folder"),
         (("import-torchxrayvision", "nowhere.pt", "--run-dir", "run"), "error: nowhere.pt: no such file"),
         (("ablate", "small_cnn", "--out", "out"), "error: small_cnn: is no fusion"),
+        (("reproduce", "table5", "--part1", "run"), "error: --part1, --part2: one without the other"),
     ],
 )
 def test_missing_model_is_one_line(run_command, arguments, line):
@@ -127,6 +129,8 @@ def test_missing_model_is_one_line(run_command, arguments, line):
         (("serve", "model.tflite", "--port", "70000"), "error: ctcov serve: argument --port: '70000' is no port"),
         (("audit", "folder", "--max-auc", "high"), "error: ctcov audit: argument --max-auc: invalid float value"),
         (("ablate", "small_cnn"), "error: ctcov ablate: the following arguments are required: --out: see "),
+        (("reproduce", "table2"), "error: ctcov reproduce: argument TABLE: invalid choice: 'table2'"),
+        (("reproduce", "table5", "--seeds", "0"), "error: ctcov reproduce: argument --seeds: '0' is no number above 0"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_with_the_way_to_help(arguments, line, capsys):

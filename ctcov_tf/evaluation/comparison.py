@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy.typing as npt
 import pandas as pd
 
 from ctcov_tf import RESEARCH_USE, errors
@@ -32,8 +33,9 @@ def compare(
       `groups`, `positives`, `threshold`, `metrics`, `same_source` (its `sources`, `images`, `positives` and
       `metrics`, or None), `auc_difference` and `same_source_auc_difference` to the reference (`value`, `low`, `high`
       over the same resamplings of groups; None for the reference), `tests` against the reference, which count images as
-      independent (what `_tests` gives; None for the reference), `validation_auc`, `seconds` and `test_readings`.
-      Beside it `dataset`, `positive`, `synthetic`, `split`, `reference`, `bootstrap`, `warnings` and `remarks`.
+      independent (what `tests` gives, corrected for several; None for the reference), `validation_auc`, `seconds` and
+      `test_readings`. Beside it `dataset`, `positive`, `synthetic`, `split`, `reference`, `bootstrap`, `warnings` and
+      `remarks`.
 
     Raises:
       CtcovError: there is no run, one has no evaluation of the test part, or they were judged on other images.
@@ -57,13 +59,21 @@ def compare(
             **{key: part[key] for key in ("images", "groups", "positives", "threshold", "metrics")},
             "same_source": same and {key: same[key] for key in ("sources", "images", "positives", "metrics")},
             "auc_difference": auc_difference(rows[name], of_reference) if other else None,
-            "tests": _tests(rows[name], part["threshold"], of_reference, found[reference]) if other else None,
+            "tests": tests(
+                rows[name]["target"],
+                rows[name]["probability"].to_numpy(),
+                part["threshold"],
+                of_reference["probability"].to_numpy(),
+                found[reference]["splits"][SPLIT]["threshold"],
+            )
+            if other
+            else None,
             "same_source_auc_difference": _same_source_difference(rows[name], of_reference) if same and other else None,
             "validation_auc": validation["metrics"]["auc"] if validation else None,
             "seconds": (seconds or {}).get(name),
             "test_readings": metrics["test_readings"],
         }
-    _correct_for_several(arms)
+    correct_for_several(arms)
     first = found[reference]
     comparison = {
         "format": FORMAT,
@@ -107,17 +117,25 @@ def _same_source_difference(ours: pd.DataFrame, theirs: pd.DataFrame) -> dict[st
     return auc_difference(kept, theirs.loc[kept.index])
 
 
-def _tests(ours: pd.DataFrame, cut: float, theirs: pd.DataFrame, reference: dict[str, Any]) -> dict[str, Any]:
-    """Tests of one run against the reference.
+def tests(
+    target: npt.ArrayLike, ours: npt.NDArray, our_cut: float, theirs: npt.NDArray, their_cut: float
+) -> dict[str, Any]:
+    """Tests of one classifier against another on the same images.
+
+    Args:
+      target: (n,), 1 for the positive class, else 0.
+      ours: (n,), probabilities of the first.
+      our_cut: threshold of its decision.
+      theirs: (n,), probabilities of the second.
+      their_cut: threshold of its decision.
 
     Returns:
       `delong`, of the AUCs: `z` and `p_value`, or None where a class has fewer than two images; `mcnemar`, of the
-      decisions at each run's own threshold: `only_ours` and `only_theirs` (images that one alone decided right),
-      `p_value` (exact) and `mid_p_value`. Both also `p_value_holm`, corrected for the number of runs compared.
+      decisions at each one's own threshold: `only_ours` and `only_theirs` (images that one alone decided right),
+      `p_value` (exact) and `mid_p_value`.
     """
-    target, first, second = ours["target"], ours["probability"].to_numpy(), theirs["probability"].to_numpy()
-    aucs = delong.compare(target, first, second)
-    decisions = mcnemar.compare(target, first >= cut, second >= reference["splits"][SPLIT]["threshold"])
+    aucs = delong.compare(target, ours, theirs)
+    decisions = mcnemar.compare(target, ours >= our_cut, theirs >= their_cut)
     return {
         "delong": aucs and {"z": aucs.z, "p_value": aucs.p_value},
         "mcnemar": {
@@ -129,13 +147,17 @@ def _tests(ours: pd.DataFrame, cut: float, theirs: pd.DataFrame, reference: dict
     }
 
 
-def _correct_for_several(arms: dict[str, dict[str, Any]]) -> None:
-    """Adds `p_value_holm` to the tests of all arms."""
+def correct_for_several(arms: dict[str, dict[str, Any]]) -> None:
+    """Adds `p_value_holm`, corrected for the number of arms compared, to the tests of all arms.
+
+    Args:
+      arms: each with its `tests`, as `tests` gives them, or None.
+    """
     for name in ("delong", "mcnemar"):
-        tests = [arm["tests"][name] for arm in arms.values() if arm["tests"] and arm["tests"][name]]
-        defined = [test for test in tests if test["p_value"] is not None]
+        made = [arm["tests"][name] for arm in arms.values() if arm["tests"] and arm["tests"][name]]
+        defined = [test for test in made if test["p_value"] is not None]
         corrected = several.holm([test["p_value"] for test in defined])
-        for test in tests:
+        for test in made:
             test["p_value_holm"] = None
         for test, p_value in zip(defined, corrected, strict=True):
             test["p_value_holm"] = float(p_value)
@@ -146,7 +168,7 @@ def _remarks(comparison: dict[str, Any]) -> list[str]:
     found = []
     if comparison["synthetic"]:
         found.append("The images are synthetic: nothing here says how the models do on patients.")
-    found += [_on_difference(name, arm, reference) for name, arm in arms.items() if name != reference]
+    found += [on_difference(name, arm, reference) for name, arm in arms.items() if name != reference]
     of_parts: dict[str, set[str]] = {}
     for arm in arms.values():
         for part, sha256 in arm["parts"].items():
@@ -164,7 +186,14 @@ def _remarks(comparison: dict[str, Any]) -> list[str]:
     return found
 
 
-def _on_difference(name: str, arm: dict[str, Any], reference: str) -> str:
+def on_difference(name: str, arm: dict[str, Any], reference: str) -> str:
+    """Whether an AUC can be told from the reference's, in a sentence.
+
+    Args:
+      name: of the arm.
+      arm: with its `auc_difference`.
+      reference: name of the reference.
+    """
     difference = arm["auc_difference"]
     if difference["low"] is None:
         return f"{name}: the difference of its AUC to {reference} is undefined."

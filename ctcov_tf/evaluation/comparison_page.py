@@ -7,7 +7,6 @@ from ctcov_tf.evaluation import tables
 from ctcov_tf.evaluation.report import METRIC_TITLES
 
 NAMES = ("precision", "recall", "f1", "auc", "accuracy")  # Table VI's order
-DASH = "–"
 TESTS = (
     "P values: DeLong's test of the AUCs and McNemar's exact test of the decisions, corrected for the number of rows "
     "(Holm). Both count images as independent: where a patient has several, they are too small, and the interval leads."
@@ -97,30 +96,14 @@ def _rows(comparison: dict[str, Any]) -> list[list[str]]:
             name,
             *(tables.number(arm["metrics"][metric]) for metric in NAMES),
             _number(arm["auc_difference"], "+.3f"),
-            *(_p_value(arm["tests"], test) for test in ("delong", "mcnemar")),
+            *(tables.p_value(arm["tests"], test) for test in ("delong", "mcnemar")),
         ]
         if with_sources:
             same = arm["same_source"]
             row += [_number(same and same["metrics"]["auc"]), _number(arm["same_source_auc_difference"], "+.3f")]
-        rows.append([*row, _number(arm["validation_auc"]), _duration(arm["seconds"])])
+        rows.append([*row, _number(arm["validation_auc"]), tables.duration(arm["seconds"])])
     return rows
 
 
 def _number(metric: dict[str, float | None] | None, form: str = ".3f") -> str:
-    return tables.number(metric, form) if metric else DASH
-
-
-def _p_value(tests: dict[str, Any] | None, name: str) -> str:
-    """Holm's corrected p value of a test."""
-    if not tests:
-        return DASH
-    value = tests[name] and tests[name]["p_value_holm"]
-    if value is None:
-        return "undefined"
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return DASH
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+    return tables.number(metric, form) if metric else tables.DASH

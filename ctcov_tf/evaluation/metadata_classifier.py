@@ -9,6 +9,8 @@ import pandas as pd
 from sklearn import compose, ensemble, pipeline, preprocessing
 import threadpoolctl
 
+from ctcov_tf.calibration import operating_points
+
 CATEGORIES = ["mode", "file_format"]
 NUMBERS = ["width", "height", "file_bytes"]
 COLUMNS = CATEGORIES + NUMBERS
@@ -56,3 +58,32 @@ def predict(classifier: pipeline.Pipeline, images: pd.DataFrame) -> np.ndarray:
     if images.empty:
         return np.zeros(0)
     return classifier.predict_proba(images[COLUMNS])[:, 1]
+
+
+def predict_parts(
+    train: pd.DataFrame, validation: pd.DataFrame, parts: dict[str, pd.DataFrame], seed: int = 0
+) -> dict[str, pd.DataFrame]:
+    """Fits on train, chooses a threshold on validation, and predicts whole parts.
+
+    Args:
+      train: one row an image: `COLUMNS`, and `target`, 1 for the positive class.
+      validation: the same of the images that choose the threshold.
+      parts: the same, with `group_id`, of the images to predict, by the name of their part.
+      seed: of the boosting.
+
+    Returns:
+      `group_id`, `target` and `probability` of each image by part, the threshold in their `attrs`; nothing if the
+      training images are of one class only.
+    """
+    classifier = fit(train, seed)
+    if classifier is None:
+        return {}
+
+    def rows(images: pd.DataFrame) -> pd.DataFrame:
+        return images[["group_id", "target"]].assign(probability=predict(classifier, images))
+
+    cut = operating_points.choose_threshold(rows(validation))["threshold"]
+    found = {part: rows(images) for part, images in parts.items()}
+    for predicted in found.values():
+        predicted.attrs["threshold"] = cut
+    return found

@@ -26,13 +26,16 @@ FORMAT = 2  # 1 kept probabilities, but no logits
 BATCH_SIZE = 16
 
 
-def predict_split(run: RunDirectory, split: str, model: keras.Model | None = None) -> pd.DataFrame:
+def predict_split(
+    run: RunDirectory, split: str, model: keras.Model | None = None, *, path: pathlib.Path | None = None
+) -> pd.DataFrame:
     """Predicts every image of a split, or reads what an earlier call has written.
 
     Args:
       run: the run; `model.keras` must be there.
       split: `train`, `validation` or `test`.
       model: the network of `model.keras`, where it is loaded already.
+      path: CSV file that the rows are kept in; that of the run's own split if not given.
 
     Returns:
       One row an image, in dataset order: the dataset's metadata (`label` as an integer, `image_id`,
@@ -47,7 +50,7 @@ def predict_split(run: RunDirectory, split: str, model: keras.Model | None = Non
     """
     if not run.model_file.is_file():
         raise errors.CtcovError(f"{run.model_file}: missing: finish the run with train.py --resume {run.path}")
-    path, fingerprint = run.predictions_file(split), _fingerprint(run)
+    path, fingerprint = path or run.predictions_file(split), _fingerprint(run)
     origin = path.with_suffix(".json")
     kept = _read_origin(origin)
     if path.is_file() and kept.get("fingerprint") == fingerprint:

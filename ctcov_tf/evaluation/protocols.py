@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from ctcov_tf import RESEARCH_USE, files
-from ctcov_tf.calibration import operating_points
 from ctcov_tf.datasets import contents
 from ctcov_tf.datasets.opening import open_dataset
 from ctcov_tf.evaluation import (
@@ -183,21 +182,10 @@ def _predict_from_metadata(
     run: RunDirectory, predictions: dict[str, pd.DataFrame], train: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
     """Predictions of the metadata classifier, fitted on train, its threshold chosen on validation."""
-    classifier = metadata_classifier.fit(train, seed=SEED)
-    if classifier is None:
-        return {}
-
-    def predict(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[["group_id", "target"]].assign(probability=metadata_classifier.predict(classifier, frame))
-
     validation = predictions.get("validation")
     if validation is None:
         validation = known(with_targets(run, _metadata(run, "validation")))
-    cut = operating_points.choose_threshold(predict(validation))["threshold"]
-    found = {split: predict(frame) for split, frame in predictions.items()}
-    for frame in found.values():
-        frame.attrs["threshold"] = cut
-    return found
+    return metadata_classifier.predict_parts(train, validation, predictions, seed=SEED)
 
 
 def _metadata(run: RunDirectory, split: str) -> pd.DataFrame:

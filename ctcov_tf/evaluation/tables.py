@@ -1,6 +1,10 @@
 """Rows of cells as text: aligned for the terminal, or in Markdown."""
 
 from collections.abc import Sequence
+from typing import Any
+
+DASH = "–"
+"""Stands where there is nothing to say."""
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
@@ -26,3 +30,27 @@ def number(metric: dict[str, float | None], form: str = ".3f") -> str:
         return "undefined"
     interval = f" [{metric['low']:{form}}, {metric['high']:{form}}]" if metric["low"] is not None else ""
     return f"{metric['value']:{form}}{interval}"
+
+
+def p_value(tests: dict[str, Any] | None, name: str) -> str:
+    """Holm's corrected p value of a test.
+
+    Args:
+      tests: those of one row, as `comparison.tests` gives them; None for the reference.
+      name: `delong` or `mcnemar`.
+    """
+    if not tests:
+        return DASH
+    value = tests[name] and tests[name]["p_value_holm"]
+    if value is None:
+        return "undefined"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time for readers; a dash where it is not known."""
+    if seconds is None:
+        return DASH
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

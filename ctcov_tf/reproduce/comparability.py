@@ -1,0 +1,69 @@
+"""Whether a row of the paper can be held against ours, and why not."""
+
+import dataclasses
+
+from ctcov_tf.reproduce.arms import Arm
+from ctcov_tf.reproduce.paper_tables import Table
+from ctcov_tf.reproduce.protocol import Protocol
+
+NOT_GIVEN = "not in this table of the paper"
+NOT_COMPARABLE = "not comparable"
+WITH_CARE = "the same test images"
+
+PAPER_SIZE = 256  # section 4.1, pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparability:
+    """Of one row.
+
+    Attributes:
+      verdict: `NOT_GIVEN`, `NOT_COMPARABLE` or `WITH_CARE`.
+      reasons: what stands between the two figures.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.verdict}: {'; '.join(self.reasons)}" if self.reasons else self.verdict
+
+
+def of(arm: Arm, table: Table, protocol: Protocol) -> Comparability:
+    """Judges one method.
+
+    Args:
+      arm: the method as it was trained here.
+      table: the paper's table.
+      protocol: the settings of this one.
+    """
+    row = table.row(arm.name)
+    reasons: list[str] = []
+    apart = False
+    judged_on, published = protocol.judging.dataset, table.judged_on or table.dataset
+    if row and _builder(judged_on) != _builder(published):
+        reasons.append(f"judged on {judged_on}, not {published}")
+        apart = True
+    elif row and table.other_images:
+        reasons.append(table.other_images)
+        apart = True
+    if row and row.elsewhere:
+        reasons.append(row.elsewhere)
+        apart = True
+    attention = getattr(arm.config.model, "attention", "paper")
+    if row and attention != "paper":
+        reasons.append(f"attention {attention} here, at full width in the paper")
+    reasons += arm.notes
+    if arm.bags:
+        reasons.append("single slices here, where the original takes all of a study together")
+    if row:
+        size = f"{protocol.image_size} px" + (f" for {PAPER_SIZE}" if protocol.image_size != PAPER_SIZE else "")
+        start = "random weights" if protocol.weights == "none" else "ImageNet weights"
+        reasons.append(f"{start}, {size}, {protocol.epochs} epochs")
+        reasons += [row.note] if row.note else []
+    verdict = NOT_GIVEN if row is None else NOT_COMPARABLE if apart else WITH_CARE
+    return Comparability(verdict, tuple(reasons))
+
+
+def _builder(dataset: str) -> str:
+    return dataset.partition("/")[0].partition(":")[0]
