@@ -1,5 +1,4 @@
 import dataclasses
-import functools
 import json
 
 from PIL import Image
@@ -7,6 +6,7 @@ import pytest
 
 from ctcov_tf import RESEARCH_USE, ablation, config, errors, run_directory
 from ctcov_tf.evaluation import figures, predictions, protocols
+from ctcov_tf.reproduce import cells
 from ctcov_tf.training import train
 
 
@@ -22,7 +22,8 @@ def ablated(small_config, tmp_path_factory):
     out = tmp_path_factory.mktemp("ablation")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figures, "DPI", 50)
-        patch.setattr(protocols, "evaluate", functools.partial(protocols.evaluate, explain=False))
+        evaluate = protocols.evaluate
+        patch.setattr(protocols, "evaluate", lambda run, **given: evaluate(run, **{**given, "explain": False}))
         return out, ablation.ablate("deep_cxr_net_tiny", small_config, out, parts=("none", "part1"))
 
 
@@ -60,7 +61,7 @@ def test_difference_is_that_of_the_kept_probabilities(ablated):
 
 def test_what_is_finished_is_not_done_again(ablated, small_config, monkeypatch):
     out, found = ablated
-    monkeypatch.setattr(ablation.train, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(train, "train", lambda *_: pytest.fail("trained again"))
     monkeypatch.setattr(protocols, "evaluate", lambda *_, **__: pytest.fail("read again"))
     assert ablation.ablate("deep_cxr_net_tiny", small_config, out, parts=("none", "part1")) == found
     for name in ("none", "part1"):
@@ -70,15 +71,15 @@ def test_what_is_finished_is_not_done_again(ablated, small_config, monkeypatch):
 
 def test_an_interrupted_arm_goes_on(small_config, tmp_path, monkeypatch):
     calls = []
-    monkeypatch.setattr(ablation.train, "train", lambda run: bool(calls.append(run.path.name)))
+    monkeypatch.setattr(train, "train", lambda run: bool(calls.append(run.path.name)))
     with pytest.raises(KeyboardInterrupt):
         ablation.ablate("deep_cxr_net_tiny", small_config, tmp_path, parts=("none",))
     assert not (tmp_path / "none" / "calibration.json").exists()
-    first = json.loads((tmp_path / "seconds.json").read_text())["none"]
+    first = cells.seconds(tmp_path / "none")
     with pytest.raises(KeyboardInterrupt):
         ablation.ablate("deep_cxr_net_tiny", small_config, tmp_path, parts=("none",))
     assert calls == ["none", "none"]
-    assert json.loads((tmp_path / "seconds.json").read_text())["none"] > first
+    assert cells.seconds(tmp_path / "none") > first
 
 
 def test_an_arm_of_other_settings_is_refused(ablated, small_config):
