@@ -530,7 +530,7 @@ def parser() -> Parser:
     argument("table", metavar="TABLE", choices=TABLES, help=", ".join(TABLES))
     argument(
         "--methods",
-        nargs="+",
+        nargs="*",
         metavar="METHOD",
         help="presets that ours is compared with, or arms of the ablation (default: those of the paper's table, all "
         "arms)",

@@ -4,7 +4,7 @@ The time of a training step is taken to grow with the pixels of an image; an ima
 one that is trained on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 
 from ctcov_tf import errors
@@ -93,24 +93,25 @@ class Choice:
     total: float
 
 
-def choose(work: Work, minutes: float) -> Choice:
+def choose(work: Work, minutes: float, sizes: Sequence[int] = SIZES) -> Choice:
     """The largest images with which `ENOUGH_EPOCHS` fit, and as many epochs as then fit.
 
     Args:
       work: what is to be done.
       minutes: for all trainings of all methods together.
+      sizes: sides that may be chosen, pixels, the largest first.
 
     Raises:
       CtcovError: not one epoch fits at the smallest size.
     """
-    for image_size in SIZES:
+    for image_size in sizes:
         epochs = _most_epochs(work, image_size, 60 * minutes)
-        if epochs >= ENOUGH_EPOCHS or (epochs and image_size == SIZES[-1]):
+        if epochs >= ENOUGH_EPOCHS or (epochs and image_size == sizes[-1]):
             seconds = {method: work.seconds(method, image_size, epochs) for method in work.timings}
             return Choice(image_size, epochs, seconds, work.total(image_size, epochs))
-    least = work.total(SIZES[-1], 1) / 60
+    least = work.total(sizes[-1], 1) / 60
     raise errors.CtcovError(
-        f"--budget {minutes:g}: one epoch of every method and seed takes about {least:.1f} minutes at {SIZES[-1]} px: "
+        f"--budget {minutes:g}: one epoch of every method and seed takes about {least:.1f} minutes at {sizes[-1]} px: "
         "allow more, or choose fewer --methods or --seeds"
     )
 

@@ -16,6 +16,7 @@ from ctcov_tf.reproduce.judging import Judging
 from ctcov_tf.reproduce.paper_tables import TABLES, Table
 from ctcov_tf.reproduce.protocol import Protocol
 from ctcov_tf.reproduce.settings import Request, Settings
+from ctcov_tf.training import parts
 
 ABLATION = "ablation"
 RUNS = "runs"
@@ -48,12 +49,19 @@ def reproduce(
       KeyboardInterrupt: the same call goes on.
     """
     paper = TABLES.get(request.table)
-    chosen = settings.settle(out, request, _default(request.table), lambda these: _arms(these, paper, methods), seeds)
+
+    def trainable(these: Settings) -> list[Arm]:
+        for data in (these.protocol.data, these.protocol.judging):
+            contents.manifest(data)
+        found = _arms(these, paper, methods)
+        for arm in found:
+            parts.load(arm.config)
+        return found
+
+    chosen = settings.settle(out, request, _default(request.table), trainable, seeds)
     arms = _arms(chosen, paper, methods)
     protocol = chosen.protocol
     judging = Judging(f"ctcov reproduce {chosen.table}", protocol.judging if protocol.judged_on else None)
-    if judging.other:
-        contents.manifest(judging.other)
     _say(settings.describe(chosen, len(arms), seeds))
     by_seed = [_cell(arm, seed, out) for seed in range(seeds) for arm in arms]
     cells.begin(by_seed)

@@ -7,7 +7,7 @@ import pathlib
 import sys
 from typing import Any
 
-from ctcov_tf import errors, files
+from ctcov_tf import errors, files, run_directory
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import tables
 from ctcov_tf.reproduce import budget, locks, timing
@@ -74,7 +74,7 @@ def settle(
       out: the folder.
       request: what the call asks for.
       default: what is taken where neither says anything.
-      arms: makes of settings what is trained under them; their steps are timed for a budget.
+      arms: makes of settings what is trained under them, or refuses them; their steps are timed for a budget.
       seeds: trainings of each that the budget is for.
 
     Raises:
@@ -87,11 +87,14 @@ def settle(
             _check(out, request, found)
             return found
         given = {name: value for name, value in request.protocol.items() if value is not None}
+        if "part1" in given:
+            given.setdefault("image_size", run_directory.load(given["part1"]).config.preprocess.image_size)
         chosen = dataclasses.replace(
             default, ours=request.ours or default.ours, protocol=dataclasses.replace(default.protocol, **given)
         )
+        trained = arms(chosen)
         if request.budget is not None:
-            chosen = _within(chosen, request.budget, arms(chosen), seeds)
+            chosen = _within(chosen, request.budget, trained, seeds)
         files.write_json(path, {"format": FORMAT, **dataclasses.asdict(chosen)})
         return chosen
 
@@ -129,7 +132,8 @@ def _within(settings: Settings, minutes: float, arms: Sequence[Arm], seeds: int)
         validation_images=splits["validation"]["images"],
         seeds=seeds,
     )
-    choice = budget.choose(work, minutes)
+    # frozen parts take images of their own size only
+    choice = budget.choose(work, minutes, (protocol.image_size,) if protocol.part1 else budget.SIZES)
     return dataclasses.replace(
         settings,
         protocol=dataclasses.replace(protocol, image_size=choice.image_size, epochs=choice.epochs),

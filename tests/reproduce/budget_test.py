@@ -50,6 +50,12 @@ def test_all_methods_share_size_and_epochs_and_the_expected_times_add_up():
     assert WORK.seeds * sum(chosen.seconds.values()) / (1 - budget.RESERVE) == pytest.approx(chosen.total)
 
 
+def test_a_size_that_is_given_leaves_the_epochs_to_choose():
+    chosen = budget.choose(WORK, 200, sizes=(160,))
+    assert chosen.image_size == 160
+    assert 1 <= chosen.epochs < budget.choose(WORK, 200).epochs
+
+
 def test_too_small_a_budget_says_what_it_takes():
     least = WORK.total(64, 1) / 60
     with pytest.raises(errors.CtcovError, match=rf"--budget 1: one epoch .* about {least:.1f} minutes at 64 px"):

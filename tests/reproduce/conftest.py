@@ -35,11 +35,14 @@ def ct_data_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def small_presets():
-    """The two presets of these tests with networks that build and train in seconds."""
+    """The presets of these tests with networks that build and train in seconds."""
     load = configs.load
     models = {
         "deep_ct_net_tiny": config.DeepCTNetConfig(
             blocks=(1, 1, 1), growth_rate=4, stem_channels=8, output_stride=16, attention="none", dense_units=8
+        ),
+        "deep_cxr_net_tiny": config.DeepCXRNetConfig(
+            blocks=(1, 1, 1), growth_rate=4, stem_channels=8, output_stride=16, attention="none", dense_units=(8, 4)
         ),
         "small_cnn": config.SmallCNNConfig(channels=(8, 16)),
     }

@@ -4,7 +4,7 @@ from PIL import Image
 import pytest
 
 from ctcov_tf import RESEARCH_USE, cli, run_directory
-from ctcov_tf.evaluation import elsewhere, protocols
+from ctcov_tf.evaluation import protocols
 from ctcov_tf.evaluation.predictions import predict_split
 from ctcov_tf.reproduce import table
 from ctcov_tf.training import train
@@ -163,6 +163,19 @@ def test_table_4_judges_elsewhere_without_fine_tuning(ct_data_dir, tmp_path, cap
     assert len(run.test_readings_file.read_text().splitlines()) == 1
 
 
+def test_table_6_fuses_the_parts_at_their_size(tiny_parts, phantom_data_dir, tmp_path, capsys):
+    parts = [flag for name in ("part1", "part2") for flag in (f"--{name}", tiny_parts[name].path)]
+    data = ("--dataset", "phantom/cxr_tiny", "--data-dir", phantom_data_dir)
+    quick = ("--ours", "deep_cxr_net_tiny", "--methods", "--seeds", 1, "--epochs", 1)
+    code, printed = reproduce(capsys, "table6", "--out", tmp_path, *quick, *data, *parts)
+    assert code == 0, printed.err
+    run = run_directory.load(tmp_path / "runs" / "deep_cxr_net_tiny_seed0")
+    assert [part.name for part in run.parts] == ["part1", "part2"]
+    assert run.config.preprocess.image_size == tiny_parts["part1"].config.preprocess.image_size == 64
+    (row,) = json.loads((tmp_path / "table.json").read_text())["rows"]
+    assert any("its frozen parts are" in reason for reason in row["comparability"]["reasons"])
+
+
 def test_the_ablation_is_a_table_without_the_paper(tmp_path, phantom, capsys):
     arguments = ("ablation", "--out", tmp_path, "--ours", "deep_ct_net_tiny", "--methods", "no_blur", "focal")
     quick = ("--seeds", 1, "--image-size", 32, "--epochs", 1)
@@ -182,9 +195,8 @@ def test_what_is_not_there_shows_before_anything_is_trained(tmp_path, capsys, mo
     code, printed = reproduce(capsys, *command("table5", tmp_path / "a", "--data-dir", tmp_path))
     assert code == 2
     assert "covid_ct: not built at" in printed.err
-    code, printed = reproduce(
-        capsys, "table5", "--out", tmp_path / "b", "--methods", "nothing", "--data-dir", phantom_data_dir
-    )
+    assert not (tmp_path / "a" / "settings.json").exists()
+    tiny = ("--dataset", "phantom/tiny", "--data-dir", phantom_data_dir)
+    code, printed = reproduce(capsys, "table5", "--out", tmp_path / "b", "--methods", "nothing", *tiny)
     assert code == 2
     assert "no preset 'nothing'" in printed.err
-    assert elsewhere.SPLIT == "test"

@@ -60,6 +60,16 @@ def test_other_settings_are_refused_in_one_line(tmp_path, asked, line):
     assert str(refused.value) == f"{tmp_path}: {line}: leave it as it is, or choose another --out"
 
 
+def test_what_can_not_be_trained_leaves_no_settings_behind(tmp_path):
+    def refuse(chosen):
+        raise errors.CtcovError(f"{chosen.protocol.dataset}: not built")
+
+    with pytest.raises(errors.CtcovError, match="covid_ctt: not built"):
+        settings.settle(tmp_path, Request("table5", None, {"dataset": "covid_ctt"}), DEFAULT, refuse, 2)
+    assert not (tmp_path / "settings.json").exists()
+    assert settle(tmp_path) == DEFAULT
+
+
 def test_a_budget_chooses_size_and_epochs_once(tmp_path, timed, phantom_data_dir):
     found = settle(tmp_path, budget=20, data_dir=str(phantom_data_dir))
     assert timed == ["DeepCTNetConfig", "SmallCNNConfig"]
