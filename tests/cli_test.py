@@ -48,7 +48,7 @@ def imported(run_command, *arguments):
 
 
 def test_help_imports_nothing_but_the_standard_library(run_command):
-    for arguments in (), ("predict",), ("serve",), ("calibrate",), ("audit",), ("ask",):
+    for arguments in (), ("predict",), ("serve",), ("calibrate",), ("audit",), ("ask",), ("reproduce",):
         assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
 
 

@@ -66,8 +66,8 @@ class Work:
           epochs: passes over the training images.
         """
         timing = self.timings[method]
-        steps = self.training_images // self.batch_size
-        steps += _VALIDATION_SHARE * self.validation_images / self.batch_size
+        validation = _VALIDATION_SHARE * self.validation_images / self.batch_size
+        steps = self.training_images // self.batch_size + validation
         return timing.seconds * (image_size / self.timed_at) ** 2 * steps * (1 if timing.once else epochs)
 
     def total(self, image_size: int, epochs: int) -> float:

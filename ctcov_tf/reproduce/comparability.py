@@ -57,7 +57,9 @@ def of(arm: Arm, table: Table, protocol: Protocol) -> Comparability:
     if arm.bags:
         reasons.append("single slices here, where the original takes all of a study together")
     if row:
-        size = f"{protocol.image_size} px" + (f" for {PAPER_SIZE}" if protocol.image_size != PAPER_SIZE else "")
+        size = f"{protocol.image_size} px" + (
+            f" where the paper has {PAPER_SIZE}" if protocol.image_size != PAPER_SIZE else ""
+        )
         start = "random weights" if protocol.weights == "none" else "ImageNet weights"
         reasons.append(f"{start}, {size}, {protocol.epochs} epochs")
         reasons += [row.note] if row.note else []

@@ -11,7 +11,7 @@ OURS = arms.method("deep_ct_net_slim", PROTOCOL)
 def test_the_official_test_part_is_the_same_but_the_training_is_not():
     found = comparability.of(OURS, TABLES["table5"], PROTOCOL)
     assert found.verdict == comparability.WITH_CARE
-    assert "random weights, 128 px for 256 px, 24 epochs" in found.reasons
+    assert "random weights, 128 px where the paper has 256, 24 epochs" in found.reasons
     assert "attention slim here, at full width in the paper" in found.reasons
 
 
