@@ -9,7 +9,7 @@ def load_quietly() -> None:
     Its C++ libraries write about oneDNN and missing GPUs before they read any log level, so stderr itself is
     set aside while they load; an error in loading is a Python exception and still shows. Later C++ messages
     below a fatal error, and TensorFlow Datasets' notes to its own developers, are left out unless
-    TF_CPP_MIN_LOG_LEVEL says otherwise.
+    TF_CPP_MIN_LOG_LEVEL says otherwise. So are TensorFlow's own warnings, such as that a function is traced again.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     stderr = os.dup(2)
@@ -25,3 +25,4 @@ def load_quietly() -> None:
         os.close(stderr)
         os.close(nowhere)
     absl.logging.set_verbosity(absl.logging.ERROR)
+    tf.get_logger().setLevel("ERROR")
