@@ -6,7 +6,7 @@ import dataclasses
 from ctcov_tf import configs, errors
 from ctcov_tf.config import Config, DeepCXRNetConfig, PyramidNetConfig
 from ctcov_tf.models.baselines.methods import METHODS
-from ctcov_tf.reproduce.protocol import Protocol
+from ctcov_tf.reproduce.protocol import LEARNING_RATE, Protocol
 
 OURS = {"deep_ct_net": "Deep-CT-Net", "deep_cxr_net": "Deep-CXR-Net"}
 """Titles of the paper's own networks by how the names of their presets begin."""
@@ -26,8 +26,7 @@ class Arm:
       title: for readers.
       preset: that its runs start from.
       config: the configuration of its runs but for the seed.
-      notes: how it differs from what its name promises.
-      bags: whether it can answer several slices of a group at once.
+      notes: how it differs from what its name promises, and from the other rows.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Arm:
     preset: str
     config: Config
     notes: tuple[str, ...] = ()
-    bags: bool = False
 
     def seeded(self, seed: int) -> Config:
         """The configuration of the run with a seed."""
@@ -61,9 +59,17 @@ def method(preset: str, protocol: Protocol) -> Arm:
         notes.append("part 3 alone, without the frozen parts")
     elif isinstance(config.model, DeepCXRNetConfig):
         notes.append(f"its frozen parts are {config.model.part1} and {config.model.part2}")
-    return Arm(
-        preset, known.title if known else title_of(preset), preset, config, tuple(notes), bool(known and known.bags)
-    )
+    if known and known.bags:
+        notes.append(_on_bags(protocol.slices_of(config)))
+    if config.train.learning_rate != LEARNING_RATE:
+        notes.append(f"learning rate {config.train.learning_rate:g} instead of {LEARNING_RATE:g}")
+    return Arm(preset, known.title if known else title_of(preset), preset, config, tuple(notes))
+
+
+def _on_bags(slices: int) -> str:
+    if slices == 1:
+        return "single slices here, where the original takes all of a study together"
+    return f"answers {slices} slices of a group at once: all images of a group have that answer"
 
 
 def title_of(preset: str) -> str:

@@ -31,10 +31,12 @@ class Timing:
     Attributes:
       seconds: of one step of a batch.
       once: whether it passes over the images once, however many epochs there are.
+      seen: images of an epoch over the training images: bags leave slices of large groups out and repeat small ones'.
     """
 
     seconds: float
     once: bool = False
+    seen: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Work:
         """
         timing = self.timings[method]
         validation = _VALIDATION_SHARE * self.validation_images / self.batch_size
-        steps = self.training_images // self.batch_size + validation
+        steps = timing.seen * (self.training_images // self.batch_size + validation)
         return timing.seconds * (image_size / self.timed_at) ** 2 * steps * (1 if timing.once else epochs)
 
     def total(self, image_size: int, epochs: int) -> float:

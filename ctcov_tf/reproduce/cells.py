@@ -153,7 +153,8 @@ def _train(run: RunDirectory) -> None:
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
     """Makes an error that Ctrl-C led to an interruption: training ends with one where no epoch is whole yet."""
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as in the background of a shell
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
     interrupted = False

@@ -54,8 +54,6 @@ def of(arm: Arm, table: Table, protocol: Protocol) -> Comparability:
     if row and attention != "paper":
         reasons.append(f"attention {attention} here, at full width in the paper")
     reasons += arm.notes
-    if arm.bags:
-        reasons.append("single slices here, where the original takes all of a study together")
     if row:
         size = f"{protocol.image_size} px" + (
             f" where the paper has {PAPER_SIZE}" if protocol.image_size != PAPER_SIZE else ""

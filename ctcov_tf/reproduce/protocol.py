@@ -1,9 +1,10 @@
 """What all methods of a table have in common: images, pre-processing, augmentation and training.
 
 A method keeps its network, and what defines it beside that: COVID-ResNet its stages of image size and its learning
-rates that rise from layer to layer. Everything else that its authors did in training (other optimizers, rates, crops)
-gives way to one recipe, AdamW at 1e-3 with warm-up, cosine and averaged weights, which trains from random weights in
-few epochs.
+rates that rise from layer to layer, COVNet and Hybrid-3D their bags of slices. Everything else that its authors did in
+training (other optimizers, rates, crops) gives way to one recipe, AdamW at 1e-3 with warm-up, cosine and averaged
+weights, which trains from random weights in few epochs. Only networks without batch normalisation keep the lower rate
+of their presets.
 """
 
 import dataclasses
@@ -11,13 +12,18 @@ from typing import Any, Literal
 
 from ctcov_tf import configs
 from ctcov_tf.config import AugmentConfig, Config, DataConfig, DeepCXRNetConfig, PreprocessConfig, TrainConfig
+from ctcov_tf.datasets import contents
 
 IMAGE_SIZE = 128
 EPOCHS = 36
-BATCH_SIZE = 16
+BATCH_SIZE = 16  # images, whether single or in bags
+LEARNING_RATE = 1e-3
 
 STAGED = ("covid_resnet",)
 """Presets that train at several image sizes in turn by definition."""
+
+WITHOUT_BATCH_NORM = ("light_cnn", "hall")
+"""Presets of networks that need a lower learning rate than others."""
 
 _DEFINING = ("first_layer_rate",)  # other settings of training that define these
 
@@ -69,9 +75,9 @@ class Protocol:
         given = configs.load(preset)
         train = TrainConfig(
             epochs=self.epochs,
-            batch_size=BATCH_SIZE,
+            batch_size=max(1, BATCH_SIZE // self.slices_of(given)),
             optimizer="adamw",
-            learning_rate=1e-3,
+            learning_rate=given.train.learning_rate if preset in WITHOUT_BATCH_NORM else LEARNING_RATE,
             schedule="cosine",
             warmup=0.1,
             label_smoothing=0.05,
@@ -87,6 +93,20 @@ class Protocol:
             model=self._model(given.model),
             train=train,
         )
+
+    def slices_of(self, config: Config) -> int:
+        """Slices of a group that a method answers at once; 1 where the dataset has no group of several images.
+
+        Args:
+          config: of the method.
+
+        Raises:
+          CtcovError: the method takes several, and the dataset cannot be read.
+        """
+        slices: int = getattr(config.model, "slices", 1)
+        if slices == 1 or contents.metadata(self.data, "train")["group_id"].is_unique:
+            return 1
+        return slices
 
     def _model(self, model: Any) -> Any:
         changed: dict[str, Any] = {"weights": self.weights} if hasattr(model, "weights") else {}

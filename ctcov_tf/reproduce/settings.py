@@ -118,7 +118,9 @@ def _within(settings: Settings, minutes: float, arms: Sequence[Arm], seeds: int)
     timings = {}
     for arm in arms:
         labels = contents.labels_of(arm.config.data, arm.config.model.head)
-        timings[arm.name] = timing.measure(arm.config, labels)
+        seen = protocol.slices_of(arm.config) * splits["train"]["groups"] / splits["train"]["images"]
+        measured = timing.measure(arm.config, labels)
+        timings[arm.name] = dataclasses.replace(measured, seen=seen if protocol.slices_of(arm.config) > 1 else 1.0)
         print(
             f"{arm.title}: {timings[arm.name].seconds:.2f} s a step at {timing.IMAGE_SIZE} px",
             file=sys.stderr,

@@ -9,6 +9,7 @@ from ctcov_tf.config import Config
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import registry
 from ctcov_tf.reproduce.budget import Timing
+from ctcov_tf.reproduce.protocol import BATCH_SIZE
 from ctcov_tf.training import optimization, precision
 
 IMAGE_SIZE = 96
@@ -32,7 +33,7 @@ def measure(config: Config, labels: Labels, image_size: int = IMAGE_SIZE) -> Tim
         model = registry.build(registry.without_weights(config.model), image_size, len(labels.outputs))
     finally:
         keras.config.set_dtype_policy("float32")
-    batch = config.train.batch_size
+    batch = BATCH_SIZE
     rng = np.random.default_rng(0)
     images = rng.normal(size=(batch, image_size, image_size, 3)).astype(np.float32)
     targets = np.eye(max(2, len(labels.outputs)), dtype=np.float32)[np.arange(batch) % 2, -len(labels.outputs) :]

@@ -22,6 +22,11 @@ def test_time_grows_with_steps_pixels_and_epochs():
     assert WORK.total(96, 5) == pytest.approx(3 * 5 * 2.5 * 32 / 0.85)
 
 
+def test_bags_see_other_numbers_of_images():
+    work = dataclasses.replace(WORK, timings={"bags": Timing(2.0, seen=0.5)})
+    assert work.seconds("bags", 96, 4) == pytest.approx(WORK.seconds("slow", 96, 4) / 2)
+
+
 def test_one_pass_methods_do_not_grow_with_epochs():
     work = dataclasses.replace(WORK, timings={"once": Timing(2.0, once=True)})
     assert work.seconds("once", 96, 40) == work.seconds("once", 96, 1)

@@ -55,6 +55,31 @@ def test_stages_that_define_a_method_keep_their_proportions(monkeypatch, size, e
     assert last + sum(of_stage for _, of_stage in stages) == epochs
 
 
+@dataclasses.dataclass(frozen=True)
+class Bags(SmallCNNConfig):
+    slices: int = 4
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_bags_are_taken_where_groups_hold_several_images(monkeypatch, phantom_data_dir, several):
+    given = Config(model=Bags())
+    settings = dataclasses.replace(TINY, data_dir=str(phantom_data_dir))
+    table = protocol.contents.metadata(settings.data, "train")
+    kept = table if several else table.drop_duplicates("group_id")
+    monkeypatch.setattr(protocol.configs, "load", lambda name: given)
+    monkeypatch.setattr(protocol.contents, "metadata", lambda data, split: kept)
+    slices = 4 if several else 1
+    assert settings.slices_of(given) == slices
+    assert settings.config("covnet").train.batch_size * slices == protocol.BATCH_SIZE
+
+
+def test_networks_without_batch_norm_keep_their_lower_rate(monkeypatch):
+    given = Config(model=SmallCNNConfig(), train=TrainConfig(learning_rate=3e-4))
+    monkeypatch.setattr(protocol.configs, "load", lambda name: given)
+    assert TINY.config("light_cnn").train.learning_rate == 3e-4
+    assert TINY.config("resnet50").train.learning_rate == 1e-3
+
+
 def test_another_dataset_judges_where_one_is_named():
     assert TINY.judging == TINY.data
     assert dataclasses.replace(TINY, judged_on="covid_ct").judging == dataclasses.replace(TINY.data, dataset="covid_ct")
