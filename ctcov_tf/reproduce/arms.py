@@ -59,6 +59,8 @@ def method(preset: str, protocol: Protocol) -> Arm:
         notes.append("part 3 alone, without the frozen parts")
     elif isinstance(config.model, DeepCXRNetConfig):
         notes.append(f"its frozen parts are {config.model.part1} and {config.model.part2}")
+    if preset == "xdnn" and protocol.weights == "none":
+        notes.append("its features are those of random weights, since nothing of its VGG-16 is trained")
     if known and known.bags:
         notes.append(_on_bags(protocol.slices_of(config)))
     if config.train.learning_rate != LEARNING_RATE:
