@@ -5,6 +5,8 @@
 - Its interval is a bootstrap over groups (patients) of that mean: a replicate draws groups, computes the metric of
   every seed on them, and takes the mean. All methods see the same replicates. It tells what another draw of patients
   would change, the standard deviation what another seed would.
+- The interval of a difference between two methods has to cover both: each replicate draws the seeds of each method as
+  well, with replacement. Of few seeds such draws vary somewhat less than new trainings would.
 - DeLong's and McNemar's tests need one score an image: the mean of the seeds' probabilities, whose threshold is chosen
   on the same mean over the validation images. Both are corrected for the number of methods compared (Holm).
 """
@@ -63,8 +65,8 @@ def summarise(
     Returns:
       For each method `seeds`; `metrics`: `value` (mean over seeds), `sd` (None with one seed), `low`, `high` and
       `by_seed` by name, None where undefined; `averaged`: `auc`, `accuracy` and `threshold` of the mean probability;
-      `auc_difference` to the reference, of the mean over seeds (`value`, `low`, `high`); and `tests` against it, with
-      `p_value_holm`. The last two are None for the reference.
+      `auc_difference` to the reference, of the mean over seeds (`value`, `low`, `high`, over patients and seeds); and
+      `tests` against it, with `p_value_holm`. The last two are None for the reference.
 
     Raises:
       CtcovError: the methods were judged on other images than the reference.
@@ -78,6 +80,7 @@ def summarise(
     weights = bootstrap.replicate_weights(held.groups, replicates, seed)
     several_groups = len(np.unique(held.groups)) > 1
     resampled = {name: _resampled(scores, weights) for name, scores in methods.items()}
+    generator = np.random.default_rng(seed)
     found: dict[str, dict[str, Any]] = {}
     for name, scores in methods.items():
         other = name != reference
@@ -89,7 +92,10 @@ def summarise(
         found[name] = {
             "seeds": len(by_seed),
             "metrics": {
-                metric: _across([one[metric] for one in by_seed], resampled[name][metric] if several_groups else None)
+                metric: _across(
+                    [one[metric] for one in by_seed],
+                    _mean_of_defined(resampled[name][metric]) if several_groups else None,
+                )
                 for metric in metrics_lib.NAMES
             },
             "averaged": {
@@ -104,7 +110,8 @@ def summarise(
         }
     for name in methods:
         if name != reference:
-            gap = resampled[name]["auc"] - resampled[reference]["auc"]
+            theirs, ours = (_of_drawn_seeds(resampled[one]["auc"], generator) for one in (name, reference))
+            gap = theirs - ours
             found[name]["auc_difference"] = _difference(
                 found[name]["metrics"]["auc"]["value"],
                 found[reference]["metrics"]["auc"]["value"],
@@ -115,15 +122,22 @@ def summarise(
 
 
 def _resampled(scores: Scores, weights: npt.NDArray) -> dict[str, npt.NDArray]:
-    """The mean over seeds of each metric in each replicate, (replicates,); of the seeds that define it."""
+    """Each metric of each seed in each replicate, (seeds, replicates); NaN where undefined."""
     of_seeds = [
         bootstrap.weighted_metrics(scores.target, row, cut, weights)
         for row, cut in zip(scores.probabilities, scores.thresholds, strict=True)
     ]
-    return {metric: _mean_of_defined(np.stack([one[metric] for one in of_seeds])) for metric in metrics_lib.NAMES}
+    return {metric: np.stack([one[metric] for one in of_seeds]) for metric in metrics_lib.NAMES}
+
+
+def _of_drawn_seeds(values: npt.NDArray, generator: np.random.Generator) -> npt.NDArray:
+    """The mean over as many seeds as there are, drawn anew in each replicate, (replicates,)."""
+    drawn = generator.integers(len(values), size=values.shape)
+    return _mean_of_defined(np.take_along_axis(values, drawn, axis=0))
 
 
 def _mean_of_defined(values: npt.NDArray) -> npt.NDArray:
+    """The mean over the seeds that define a replicate's value, (replicates,)."""
     defined = np.isfinite(values)
     with np.errstate(invalid="ignore"):
         return np.where(defined, values, 0.0).sum(axis=0) / defined.sum(axis=0)

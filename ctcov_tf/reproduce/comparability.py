@@ -40,9 +40,8 @@ def of(arm: Arm, table: Table, protocol: Protocol) -> Comparability:
     row = table.row(arm.name)
     reasons: list[str] = []
     apart = False
-    judged_on, published = protocol.judging.dataset, table.judged_on or table.dataset
-    if row and _builder(judged_on) != _builder(published):
-        reasons.append(f"judged on {judged_on}, not {published}")
+    if row and not is_of_its_dataset(table, protocol):
+        reasons.append(f"judged on {protocol.judging.dataset}, not {table.judged_on or table.dataset}")
         apart = True
     elif row and table.other_images:
         reasons.append(table.other_images)
@@ -63,6 +62,16 @@ def of(arm: Arm, table: Table, protocol: Protocol) -> Comparability:
         reasons += [row.note] if row.note else []
     verdict = NOT_GIVEN if row is None else NOT_COMPARABLE if apart else WITH_CARE
     return Comparability(verdict, tuple(reasons))
+
+
+def is_of_its_dataset(table: Table, protocol: Protocol) -> bool:
+    """Whether the methods are judged on the dataset of the paper's table, in whatever version.
+
+    Args:
+      table: the paper's table.
+      protocol: the settings of this one.
+    """
+    return _builder(protocol.judging.dataset) == _builder(table.judged_on or table.dataset)
 
 
 def _builder(dataset: str) -> str:

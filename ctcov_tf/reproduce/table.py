@@ -28,8 +28,8 @@ METADATA_ONLY = "size, mode and file format alone, no pixel"
 STATISTICS = (
     "Here: mean over seeds ± standard deviation over seeds, each seed at the threshold that its validation part chose. "
     "Brackets: 95 % interval of that mean over patients (bootstrap over groups, {replicates} replicates, the same for "
-    "all methods). Difference: of the mean AUC to {reference}, over the same replicates. P values: DeLong's test of "
-    "the AUCs and McNemar's exact test of the decisions, against {reference}, of the probabilities averaged over "
+    "all methods). Difference: of the mean AUC to {reference}, with its interval over patients and seeds. P values: "
+    "DeLong's test of the AUCs and McNemar's exact test of the decisions, against {reference}, of the probabilities averaged over "
     "seeds, corrected for the number of methods (Holm). Both count images as independent: where a patient has several, "
     "they are too small, and the interval leads."
 )
@@ -114,6 +114,8 @@ def title(settings: Settings, paper: Table | None, reference: Arm) -> str:
     """The heading of the table."""
     if paper is None:
         return f"Ablation of {reference.title.removesuffix(', whole')}"
+    if not comparability.is_of_its_dataset(paper, settings.protocol):
+        return f"The methods of Table {paper.number}, on {settings.protocol.judging.dataset}"
     return f"Table {paper.number}: {paper.caption}"
 
 

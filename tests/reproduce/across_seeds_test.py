@@ -98,8 +98,30 @@ def test_the_difference_is_paired(methods, found):
     assert 0 < better["low"] < better["value"] < better["high"]
     assert worse["low"] < worse["value"] < worse["high"] < 0
     alike = across_seeds.summarise({"ours": methods["ours"], "copy": methods["ours"]}, "ours", replicates=50)["copy"]
-    assert alike["auc_difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert alike["auc_difference"]["value"] == 0.0
     assert alike["tests"]["delong"]["p_value_holm"] == 1.0
+
+
+def test_the_difference_of_one_seed_each_is_that_of_the_same_replicates(methods):
+    one = dataclasses.replace(
+        methods["ours"], probabilities=methods["ours"].probabilities[:1], thresholds=methods["ours"].thresholds[:1]
+    )
+    alike = across_seeds.summarise({"ours": one, "copy": one}, "ours", replicates=50)["copy"]
+    assert alike["auc_difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_seeds_that_differ_widen_the_interval_of_the_difference(methods):
+    """Two methods that are alike but for their seeds can't be told apart by which seed was drawn."""
+    ours = methods["ours"]
+    spread = 1 / (1 + np.exp(-np.array([[0.0], [2.0], [6.0]]) * (2 * ours.target - 1) - ours.probabilities[0]))
+    steady, lucky = (dataclasses.replace(ours, probabilities=rows) for rows in (np.repeat(spread[1:2], 3, 0), spread))
+    wide, narrow = (
+        across_seeds.summarise({"ours": steady, "other": other}, "ours", replicates=300)["other"]["auc_difference"]
+        for other in (lucky, dataclasses.replace(steady, thresholds=steady.thresholds[::-1]))
+    )
+    assert (narrow["low"], narrow["high"]) == (0.0, 0.0)
+    assert wide["low"] < wide["value"] < 0
+    assert wide["high"] >= 0
 
 
 def test_one_seed_has_no_deviation(methods):
