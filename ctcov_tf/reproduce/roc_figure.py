@@ -23,7 +23,7 @@ def draw(curves: Mapping[str, Scores], title: str) -> Figure:
       title: above the figure.
     """
     with mpl.rc_context(figures.STYLE):
-        figure = figures.new_figure(6.4, 4.6)
+        figure = figures.new_figure(7.6, 4.6)
         axes = figure.add_subplot()
         axes.set(title=title, xlabel="1 - specificity", ylabel="sensitivity", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set_aspect("equal")

@@ -29,9 +29,9 @@ STATISTICS = (
     "Here: mean over seeds ± standard deviation over seeds, each seed at the threshold that its validation part chose. "
     "Brackets: 95 % interval of that mean over patients (bootstrap over groups, {replicates} replicates, the same for "
     "all methods). Difference: of the mean AUC to {reference}, with its interval over patients and seeds. P values: "
-    "DeLong's test of the AUCs and McNemar's exact test of the decisions, against {reference}, of the probabilities averaged over "
-    "seeds, corrected for the number of methods (Holm). Both count images as independent: where a patient has several, "
-    "they are too small, and the interval leads."
+    "DeLong's test of the AUCs and McNemar's exact test of the decisions, against {reference}, of the probabilities "
+    "averaged over seeds, corrected for the number of methods (Holm). Both count images as independent: where a "
+    "patient has several, they are too small, and the interval leads."
 )
 
 
