@@ -4,7 +4,7 @@ import json
 import pytest
 from sklearn import metrics as sk
 
-from ctcov_tf import config, errors
+from ctcov_tf import cli, config, errors
 from ctcov_tf.evaluation import elsewhere
 from ctcov_tf.evaluation.predictions import predict_split
 
@@ -63,3 +63,12 @@ def test_kept_predictions_are_read_again(run, other, monkeypatch):
     monkeypatch.setattr(type(run), "load_model", lambda _: pytest.fail("predicted again"))
     assert elsewhere.predict(run, other)["probability"].tolist() == pytest.approx(first["probability"].tolist())
     assert not run.predictions_file("test").exists()
+
+
+def test_the_command_looks_where_the_run_was_trained(run, other, capsys):
+    with pytest.raises(SystemExit) as exited:
+        cli.main(["evaluate", str(run.path), "--elsewhere", other.dataset])
+    printed = capsys.readouterr()
+    assert exited.value.code == 0, printed.err
+    assert "trained on phantom/tiny:1.0.0, on phantom/tiny:1.0.0, positive covid19" in printed.out
+    assert str(elsewhere.metrics_file(run, other)) in printed.out
