@@ -14,7 +14,7 @@ from ctcov_tf.evaluation.predictions import predict_split
 from ctcov_tf.model_info import ModelInfo
 
 CHOSEN = {"threshold", "threshold_rule", "split", "images"}
-FIELDS = CHOSEN | {"temperature", "operating_points", "conformal", "study", "gate"}
+FIELDS = CHOSEN | {"temperature", "operating_points", "conformal", "study", "gate", "model_sha256"}
 
 
 @pytest.fixture(scope="module")
