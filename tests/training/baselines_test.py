@@ -19,7 +19,7 @@ def changed(config, method, **settings):
         config,
         preprocess=dataclasses.replace(config.preprocess, image_size=32),
         model=BaselineConfig(method=method),
-        train=dataclasses.replace(config.train, epochs=1, **settings),
+        train=dataclasses.replace(config.train, epochs=1, precision="float32", **settings),
     )
 
 
