@@ -282,9 +282,10 @@ def _remarks(content: dict[str, Any]) -> list[str]:
 
 
 def _on_metadata(reference: dict[str, Any], alone: dict[str, Any] | None) -> list[str]:
+    """Only where the files tell the class at all, and no worse than ours does."""
     ours = reference["found"]["metrics"]["auc"]["value"]
-    theirs = alone and alone["auc"]["value"]
-    if ours is None or theirs is None or theirs < ours:
+    theirs, low = (alone["auc"]["value"], alone["auc"]["low"]) if alone else (None, None)
+    if ours is None or theirs is None or theirs < ours or low is None or low <= 0.5:
         return []
     return [
         f"A classifier that sees only size, mode and file format reaches AUC {theirs:.3f}, {reference['title']} "
