@@ -143,7 +143,7 @@ def _training(place: pathlib.Path, run: str) -> Any:
             yield process
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
 
 
 def _wait_until_it_trains(process: subprocess.Popen[str]) -> None:
