@@ -32,9 +32,9 @@ from benchmarks import record, timing
 PROJECT = pathlib.Path(__file__).parent.parent
 PRESET = "small_cnn"
 FLAGS = (
-    *("--dataset", "phantom/tiny", "--image-size", "48", "--early-stages", "32", "10", "--epochs", "40"),
+    *("--dataset", "phantom/tiny", "--image-size", "48", "--early-stages", "32", "4", "--epochs", "16"),
     *("--channels", "8", "16", "--batch-size", "12", "--accumulate", "2", "--ema-momentum", "0.9"),
-    *("--patience", "25", "--precision", "float32", "--deterministic"),
+    *("--patience", "12", "--precision", "float32", "--deterministic"),
 )
 BUILD = "import sys, tfds_ctcov19, tensorflow_datasets as t; t.builder('phantom/tiny', data_dir=sys.argv[1])"
 BEGINS = "stage "  # the line that `train.py` prints before it trains
