@@ -162,7 +162,7 @@ def publish(options: Options, before: dict[str, float], screened: dict[str, Any]
         record.Goal("slices answered", screened["files"], options.slices, True),
     ]
     settings = {
-        "model": str(options.model or f"{PRESET}, {IMAGE_SIZE} px, random weights"),
+        "model": options.model.name if options.model else f"{PRESET}, {IMAGE_SIZE} px, random weights",
         "slices": options.slices,
         "bare": options.bare,
         "side": phantom_files.SIDE,
