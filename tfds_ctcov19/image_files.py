@@ -77,6 +77,8 @@ def read_facts(data: bytes) -> ImageFacts:
         image.load()
     except PIL.UnidentifiedImageError as error:
         raise UnreadableImageError("neither PNG nor JPEG") from error
-    except (OSError, SyntaxError, PIL.Image.DecompressionBombError) as error:
-        raise UnreadableImageError(str(error)) from error
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
+        raise UnreadableImageError(" ".join(str(error).split()) or type(error).__name__) from error
     return facts

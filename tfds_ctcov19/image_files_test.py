@@ -1,4 +1,6 @@
 import io
+import struct
+import zlib
 
 import numpy as np
 import PIL.Image
@@ -13,6 +15,9 @@ def encode(mode: str, file_format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+SHORT_TRANSPARENCY = struct.pack(">I", 1) + b"tRNS\0" + struct.pack(">I", zlib.crc32(b"tRNS\0"))
 
 
 @pytest.mark.parametrize(
@@ -30,6 +35,7 @@ def test_facts_come_from_content(mode, file_format):
         (b"", "empty"),
         (b"<html>404</html>", "neither PNG nor JPEG"),
         (encode("L", "BMP"), "neither PNG nor JPEG"),
+        (encode("RGB", "PNG")[:-12] + SHORT_TRANSPARENCY + encode("RGB", "PNG")[-12:], "requires a buffer"),
         (encode("RGB", "PNG")[:-40], "truncated|broken"),
         (encode("RGB", "JPEG")[:-60], "truncated"),
         (encode("L", "PNG", save_all=True, append_images=[PIL.Image.new("L", (7, 5))]), "animated"),

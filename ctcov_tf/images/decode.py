@@ -27,7 +27,7 @@ LUMA = (4899, 9617, 1868)
 """Weights of red, green and blue in 1/16384: ITU-R BT.601 as 14-bit fixed point."""
 
 _BMP_BITS_OFFSET = 28  # of the field that holds the bits of a pixel
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, LookupError)  # what Pillow raises on files that it cannot read
+_DAMAGED = Exception  # Pillow's decoders raise errors of every kind on damaged files
 
 
 def read_rgb(path: str | os.PathLike[str]) -> np.ndarray:

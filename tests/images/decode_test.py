@@ -59,6 +59,11 @@ def test_cmyk_is_near_the_colours_it_came_from():
     assert np.abs(image.astype(int) - samples.array(3)).mean() < 25
 
 
+def test_an_error_of_any_kind_in_the_decoder_is_the_files_fault():
+    with pytest.raises(errors.CtcovError, match="^x: damaged or truncated"):
+        decode.decode_rgb(samples.SHORT_TRANSPARENCY, "x")
+
+
 @pytest.mark.parametrize("name", samples.UNREADABLE)
 def test_unreadable_files_are_refused_by_name(name):
     data, reason = samples.UNREADABLE[name]

@@ -42,6 +42,11 @@ def huge_png(width: int, height: int) -> bytes:
     return good[:12] + header + struct.pack(">I", zlib.crc32(header)) + good[33:]
 
 
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk of a PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
 def _without_data(png: bytes) -> bytes:
     """A PNG of its first and its last chunk."""
     return png[:33] + png[-12:]
@@ -110,3 +115,6 @@ UNREADABLE = {
     ),
     "bmp_palette": (encode(Image.fromarray(array(1)[..., 0]), "BMP"), "BMP of 8 bits"),
 }
+
+SHORT_TRANSPARENCY = READABLE["png_rgb"][:-12] + _chunk(b"tRNS", b"\0") + READABLE["png_rgb"][-12:]
+"""A PNG with a chunk that is too short, behind its pixels: Pillow ends in an error of its own, libpng passes over it."""
