@@ -60,7 +60,7 @@ def test_cmyk_is_near_the_colours_it_came_from():
 
 
 def test_an_error_of_any_kind_in_the_decoder_is_the_files_fault():
-    with pytest.raises(errors.CtcovError, match="^x: damaged or truncated"):
+    with pytest.raises(errors.CtcovError, match="x: damaged or truncated"):
         decode.decode_rgb(samples.SHORT_TRANSPARENCY, "x")
 
 

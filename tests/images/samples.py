@@ -117,4 +117,4 @@ UNREADABLE = {
 }
 
 SHORT_TRANSPARENCY = READABLE["png_rgb"][:-12] + _chunk(b"tRNS", b"\0") + READABLE["png_rgb"][-12:]
-"""A PNG with a chunk that is too short, behind its pixels: Pillow ends in an error of its own, libpng passes over it."""
+"""A PNG with a chunk that is too short, behind its pixels: Pillow ends in an error of its own, libpng reads on."""
