@@ -134,6 +134,14 @@ def test_other_file_systems_and_several_workers_give_the_same(screen, archive, t
     assert not fsspec.filesystem("memory").exists("/out/results.parts")
 
 
+def test_worker_processes_give_the_same(screen, archive, tmp_path):
+    screen(archive)
+    options = ["direct_running_mode=multi_processing", "direct_num_workers=2"]
+    screen(archive, tmp_path / "processes.parquet", beam_options=options)
+    expected, found = (table(tmp_path / f"{name}.parquet").sort_values("path") for name in ("results", "processes"))
+    assert found.to_csv(index=False) == expected.to_csv(index=False)
+
+
 def test_nothing_of_a_patient_is_written(screen, archive, tmp_path):
     screen(archive)
     secret = [*samples.PATIENT.values(), samples.STUDY, samples.SERIES, os.environ[pseudonym.KEY_VARIABLE]]
