@@ -5,20 +5,21 @@ import time
 
 _SECONDS = 0.1
 """Between two times that it is given back; each takes some milliseconds."""
-_ARENAS = 2
-"""Pools that glibc may take memory from; by itself it makes eight for each processor, and threads spread over them."""
+_LARGE = 1 << 20
+"""Bytes from which on memory comes from the system and goes back to it at once; glibc by itself raises the bound with
+what is freed, and keeps ever larger bodies."""
 
-_M_ARENA_MAX = -8  # of malloc.h
+_M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
 class Leftovers:
-    """Gives back what large bodies and images have left: glibc keeps freed memory of up to 64 MB in every pool."""
+    """Gives back what large bodies and images have left: glibc keeps freed memory of up to 64 MB in every thread."""
 
     def __init__(self) -> None:
         library = ctypes.CDLL(None)
         self._trim = getattr(library, "malloc_trim", None)
         if self._trim:
-            library.mallopt(_M_ARENA_MAX, _ARENAS)
+            library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
         self._last = time.monotonic()
 
     def give_back(self) -> None:
