@@ -314,6 +314,23 @@ def reproduce(
     return 0
 
 
+def compare(runs: Sequence[pathlib.Path], out: pathlib.Path) -> int:
+    """Evaluated runs of one dataset side by side, as one from random weights and one that was pre-trained.
+
+    The first run is the one that the others are held against. It works on the probabilities that `ctcov evaluate` has
+    kept: the test part is not read again.
+    """
+    from ctcov_tf import run_directory
+
+    loaded = [run_directory.load(run) for run in runs]
+    tensorflow_log.load_quietly()
+    from ctcov_tf.evaluation import comparison_files, comparison_page
+
+    print(comparison_page.as_text(comparison_files.compare_runs(loaded, out)))
+    print(f"page: {out / comparison_files.NAME}.md")
+    return 0
+
+
 def audit(
     target: str,
     data_dir: str | None,
@@ -627,6 +644,10 @@ def parser() -> Parser:
     argument("--weights", choices=("none", "imagenet"), help=f"what backbones start from{fixed} (default: none)")
     argument("--part1", metavar="RUN", help="table6: run directory of Deep-CXR-Net's part 1; without it, part 3 alone")
     argument("--part2", metavar="RUN", help="the same of part 2")
+
+    argument = add("compare", compare)
+    argument("runs", **run | {"metavar": "RUN", "nargs": "+", "help": "run directories, each evaluated"})
+    argument("--out", **folder, required=True, help="folder for comparison.md, .json and .png")
 
     argument = add("audit", audit)
     argument(

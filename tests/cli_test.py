@@ -19,6 +19,7 @@ COMMANDS = (
     "ask",
     "ablate",
     "reproduce",
+    "compare",
     "import-torchxrayvision",
     "convert-efficientnet-lite",
 )

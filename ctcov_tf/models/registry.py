@@ -21,7 +21,7 @@ from ctcov_tf.models.deep_cxr_net import FrozenPart, deep_cxr_net
 from ctcov_tf.models.dense_net_classifier import dense_net_classifier
 from ctcov_tf.models.small_cnn import small_cnn
 
-_WEIGHTED = DenseNetConfig | EfficientNetLiteConfig | BaselineConfig
+_WEIGHTED = (DenseNetConfig, EfficientNetLiteConfig, BaselineConfig)
 
 
 def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[FrozenPart] = ()) -> keras.Model:
