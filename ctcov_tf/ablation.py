@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 from typing import Any, Literal
 
-from ctcov_tf import configs, errors, files, run_directory
+from ctcov_tf import configs, errors, run_directory
 from ctcov_tf.config import Config, DeepCXRNetConfig
 from ctcov_tf.evaluation import comparison_files
 from ctcov_tf.evaluation.comparison import compare
