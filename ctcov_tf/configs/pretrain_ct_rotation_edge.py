@@ -15,4 +15,4 @@ from ctcov_tf.configs import deep_ct_net_edge, pretrain_ct_rotation
 def get_config() -> Config:
     """Settings of `pretrain_ct_rotation`, another backbone."""
     network = dataclasses.replace(deep_ct_net_edge.NETWORK, head="four_class")
-    return dataclasses.replace(pretrain_ct_rotation.get_config(), model=network)
+    return deep_ct_net_edge.with_network(pretrain_ct_rotation.get_config(), network)

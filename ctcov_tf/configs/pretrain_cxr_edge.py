@@ -15,4 +15,4 @@ from ctcov_tf.configs import deep_ct_net_edge, pretrain_cxr
 def get_config() -> Config:
     """Settings of `pretrain_cxr`, another backbone."""
     network = dataclasses.replace(deep_ct_net_edge.NETWORK, head="three_class")
-    return dataclasses.replace(pretrain_cxr.get_config(), model=network)
+    return deep_ct_net_edge.with_network(pretrain_cxr.get_config(), network)

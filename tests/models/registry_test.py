@@ -92,6 +92,9 @@ def test_sizes_of_the_published_configurations():
     """
     slim = summary.describe(registry.build(DeepCTNetConfig(attention="slim", attention_levels=2), 256, 1))
     small = summary.describe(registry.build(SmallCNNConfig(), 256, 1))
+    edge = summary.describe(registry.build(DeepCTNetEdgeConfig(attention_levels=2), 256, 1))
+    assert edge["parameters"] == pytest.approx(3.77e6, rel=1e-3)
+    assert edge["gflops"] == pytest.approx(1.02, abs=0.01)
     assert slim["parameters"] == pytest.approx(7.36e6, rel=1e-3)
     assert small["parameters"] == pytest.approx(1.28e6, rel=1e-2)
     assert slim["gflops"] == pytest.approx(6.81, abs=0.05)
