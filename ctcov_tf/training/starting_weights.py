@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from ctcov_tf import errors, files, run_directory
-from ctcov_tf.config import Config, DenseNetConfig, EfficientNetLiteConfig
+from ctcov_tf.config import BaselineConfig, Config, DenseNetConfig, EfficientNetLiteConfig
 from ctcov_tf.models import feature_maps, registry, transfer
 
 
@@ -26,7 +26,7 @@ def resolve(config: Config) -> Config:
     source = config.train.init_from
     if source is None or pathlib.Path(source).is_dir() or not _is_weights(source):
         return config
-    if not isinstance(config.model, DenseNetConfig | EfficientNetLiteConfig):
+    if not isinstance(config.model, BaselineConfig | DenseNetConfig | EfficientNetLiteConfig):
         raise errors.CtcovError(f"--init-from {source}: this model has no backbone to fill: name a run of its preset")
     return dataclasses.replace(
         config,
