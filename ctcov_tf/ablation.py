@@ -5,11 +5,10 @@ import dataclasses
 import pathlib
 from typing import Any, Literal
 
-from ctcov_tf import configs, errors, files, run_directory
+from ctcov_tf import configs, errors, run_directory
 from ctcov_tf.config import Config, DeepCXRNetConfig
-from ctcov_tf.evaluation import comparison_page, figures
+from ctcov_tf.evaluation import comparison_files
 from ctcov_tf.evaluation.comparison import compare
-from ctcov_tf.evaluation.forest import forest
 from ctcov_tf.reproduce import cells
 from ctcov_tf.reproduce.cells import Cell
 from ctcov_tf.reproduce.judging import Judging
@@ -82,11 +81,7 @@ def ablate(preset: str, config: Config, out: pathlib.Path, *, parts: Sequence[Ar
     runs = {arm.title: run_directory.load(arm.path) for arm in arms}
     seconds = {arm.title: taken for arm in arms if (taken := cells.seconds(arm.path)) is not None}
     comparison = compare(runs, seconds=seconds)
-    files.write_json(out / f"{NAME}.json", comparison)
-    figures.save(forest(comparison), out / f"{NAME}.png")
-    files.write_text(
-        out / f"{NAME}.md", comparison_page.as_markdown(comparison, f"Ablation of {preset}", f"{NAME}.png")
-    )
+    comparison_files.write(comparison, out, NAME, f"Ablation of {preset}")
     return comparison
 
 

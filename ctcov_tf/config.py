@@ -13,7 +13,7 @@ from ctcov_tf import errors
 if TYPE_CHECKING:
     import cattrs
 
-Head = Literal["binary", "two_class", "three_class", "findings"]
+Head = Literal["binary", "two_class", "three_class", "four_class", "findings"]
 Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
 Method = Literal[
     "covnet",
@@ -55,6 +55,10 @@ class DataConfig:
     """Findings recorded as uncertain: left out of the loss, absent, or present."""
     unmentioned: Literal["ignore", "zeros"] = "zeros"
     """Findings of which a report says nothing: left out of the loss, or absent."""
+    task: Literal["label", "rotation"] = "label"
+    """label: the dataset's classes; rotation: every image in four turns, and the class is the turn, to pre-train on."""
+    fold: str | None = None
+    """K/N: training and validation images are divided anew into N folds, whole groups, and the K-th validates."""
     cache: bool = True
     """Keep decoded images in memory (grey, 8 bit, native size)."""
 
@@ -108,7 +112,7 @@ class DenseNetClassifierConfig(DenseNetConfig):
 
     head: Head = "findings"
     """findings: one sigmoid a finding; binary: one sigmoid, the positive class against the rest; two_class,
-    three_class: softmax over the dataset's classes."""
+    three_class, four_class: softmax over the dataset's classes."""
     input_scale: float = 1.0
     """Factor of the pre-processed image before the first convolution."""
     input_offset: float = 0.0
@@ -116,11 +120,25 @@ class DenseNetClassifierConfig(DenseNetConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class PyramidNetConfig(DenseNetConfig):
-    """What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
+class EfficientNetLiteConfig:
+    """The EfficientNet-Lite under a model: EfficientNet (arXiv 1905.11946) for devices."""
 
-    output_stride: Literal[16, 32] = 32
-    """Image size over feature map size; 16 dilates the last block instead of halving before it."""
+    repeats: tuple[int, ...] = (1, 2, 2, 3, 3, 4, 1)
+    """Blocks in each of the seven stages; these and width 1 are EfficientNet-Lite0."""
+    width: float = 1.0
+    """Factor of the stages' channels; stem and last convolution are not scaled."""
+    input_scale: float = 0.45
+    """Factor of the pre-processed image before the first convolution."""
+    input_offset: float = -0.1
+    """Added after that: 0.45 and -0.1 give a standardised image the spread and mean that ImageNet has in training."""
+    weights: str = "none"
+    """Backbone weights to start from: imagenet, none, or a `.keras` or `.weights.h5` file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PyramidConfig:
+    """What stands behind the backbone: pyramid attention, batch norm, flatten."""
+
     attention: Literal["paper", "slim", "none"] = "paper"
     """Variant of feature pyramid attention (arXiv 1805.10180)."""
     attention_channels: int = 64
@@ -132,11 +150,32 @@ class PyramidNetConfig(DenseNetConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class PyramidNetConfig(PyramidConfig, DenseNetConfig):
+    """What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
+
+    output_stride: Literal[16, 32] = 32
+    """Image size over feature map size; 16 dilates the last block instead of halving before it."""
+
+
+@dataclasses.dataclass(frozen=True)
 class DeepCTNetConfig(PyramidNetConfig):
     """Deep-CT-Net (sections 2.2 and 4.2): DenseNet, pyramid attention, batch norm, flatten, dense."""
 
     head: Head = "binary"
-    """binary: one sigmoid, the positive class against the rest; two_class, three_class: softmax over the
+    """binary: one sigmoid, the positive class against the rest; two_class, three_class, four_class: softmax over the
+    dataset's classes; findings: one sigmoid a finding."""
+    dense_units: int = 32
+    """Units of the fully connected layer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepCTNetEdgeConfig(PyramidConfig, EfficientNetLiteConfig):
+    """Deep-CT-Net over EfficientNet-Lite, for devices (not in the paper)."""
+
+    attention: Literal["paper", "slim", "none"] = "slim"
+    """Variant of feature pyramid attention (arXiv 1805.10180)."""
+    head: Head = "binary"
+    """binary: one sigmoid, the positive class against the rest; two_class, three_class, four_class: softmax over the
     dataset's classes; findings: one sigmoid a finding."""
     dense_units: int = 32
     """Units of the fully connected layer."""
@@ -165,7 +204,7 @@ class SmallCNNConfig:
     """A small plain residual network: the honest reference beside Deep-CT-Net."""
 
     head: Head = "binary"
-    """binary: one sigmoid, the positive class against the rest; two_class, three_class: softmax over the
+    """binary: one sigmoid, the positive class against the rest; two_class, three_class, four_class: softmax over the
     dataset's classes; findings: one sigmoid a finding."""
     channels: tuple[int, ...] = (32, 64, 128, 192)
     """Channels of each stage; each stage halves the map."""
@@ -195,7 +234,14 @@ class BaselineConfig:
         return self.method == "hybrid_3d"
 
 
-ModelConfig = DeepCTNetConfig | DeepCXRNetConfig | DenseNetClassifierConfig | SmallCNNConfig | BaselineConfig
+ModelConfig = (
+    DeepCTNetConfig
+    | DeepCTNetEdgeConfig
+    | DeepCXRNetConfig
+    | DenseNetClassifierConfig
+    | SmallCNNConfig
+    | BaselineConfig
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,10 +285,14 @@ class TrainConfig:
     deterministic: bool = False
     """Same seed, same weights bit for bit, at some cost in speed."""
     init_from: str | None = None
-    """Run directory whose weights training starts from."""
+    """Run directory whose weights training starts from, or what --weights takes: imagenet, or a file."""
     distribution_strategy: DistributionStrategy = "one_device"
     """Who shares each batch (tf.distribute). mirrored: all GPUs of this host; multi_worker_mirrored: all hosts that
     TF_CONFIG names."""
+    teachers: tuple[str, ...] = ()
+    """Finished runs that answer as this one is to: the mean of their probabilities joins the targets."""
+    teacher_share: float = 0.5
+    """Share of the teachers in the targets; the rest are the labels."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -40,6 +40,7 @@ def training_batches(
     replicas: int = 1,
     worker: int = 0,
     workers: int = 1,
+    targets: npt.NDArray | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented, pre-processed batches of the training images, without end.
 
@@ -57,6 +58,7 @@ def training_batches(
       worker: number of the process that these are for, of `workers`: it gets its share of the parts of each batch, and
         makes no others.
       workers: processes that train together, each with the same number of replicas.
+      targets: (training images, outputs) float32, in dataset order, in place of those of the labels.
 
     Returns:
       Pairs of images, float32 (batch_size / replicas, image_size, image_size, 3), and targets, float32 (batch_size,
@@ -75,7 +77,7 @@ def training_batches(
             f"{config.data.dataset}: {images} training images do not fill a batch of {batch_size}: "
             f"lower --batch-size to {images} or less"
         )
-    source, grey_image = _with_targets(config, labels, "train", likelihoods)
+    source, grey_image = _with_targets(config, labels, "train", likelihoods, targets)
     buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
     seed = config.train.seed
     make = Preprocessing(config, image_size, batch_size // replicas, grey_image)
@@ -210,12 +212,14 @@ class Preprocessing:
 
 
 def _with_targets(
-    config: Config, labels: Labels, split: str, likelihoods: npt.NDArray | None
+    config: Config, labels: Labels, split: str, likelihoods: npt.NDArray | None, targets: npt.NDArray | None = None
 ) -> tuple[tf.data.Dataset, Callable[[Any], npt.NDArray]]:
     """What stands for an image, its likelihoods where there are any, and its target; and how to get the image."""
     stored, grey_image = stored_images(config.data, split)
     known = [] if likelihoods is None else [np.asarray(likelihoods, np.float32)]
-    known.append(contents.targets(config.data, labels, contents.metadata(config.data, split)))
+    if targets is None:
+        targets = contents.targets(config.data, labels, contents.metadata(config.data, split))
+    known.append(targets)
     return tf.data.Dataset.zip(stored, *map(tf.data.Dataset.from_tensor_slices, known)), grey_image
 
 

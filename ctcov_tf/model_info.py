@@ -17,7 +17,7 @@ OOD_LIMIT = 1.0
 FORMAT = 2
 READ_FORMATS = (1, 2)  # records of format 1 hold a threshold, but no temperature and what came with it
 
-_CLASSES = {"two_class": 2, "three_class": 3}  # heads of exclusive classes
+_CLASSES = {"two_class": 2, "three_class": 3, "four_class": 4}  # heads of exclusive classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Labels:
       class_names: the dataset's classes in the order of their integer labels; for the head `findings`,
         the findings.
       positive: the class, or finding, that binary metrics call positive.
-      head: `binary` (one logit, of the positive class), `two_class` and `three_class` (one logit a class,
-        which exclude each other) or `findings` (one logit a finding, each for itself).
+      head: `binary` (one logit, of the positive class), `two_class`, `three_class` and `four_class` (one
+        logit a class, which exclude each other) or `findings` (one logit a finding, each for itself).
     """
 
     class_names: tuple[str, ...]

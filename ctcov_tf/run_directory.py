@@ -46,6 +46,7 @@ class RunDirectory:
       manifest: what the data were: TFDS name and version, images and groups by split and class, hash.
       versions: packages and Python that trained it.
       parts: the frozen parts that Deep-CXR-Net fuses; none in other models.
+      started_from: the run whose weights training started from (`run`, `preset`, `trained_on`, `sha256`), if any.
     """
 
     path: pathlib.Path
@@ -55,6 +56,7 @@ class RunDirectory:
     manifest: dict[str, Any]
     versions: dict[str, str]
     parts: tuple[PartInfo, ...] = ()
+    started_from: dict[str, Any] | None = None
 
     @property
     def model_file(self) -> pathlib.Path:
@@ -134,6 +136,7 @@ class RunDirectory:
             "manifest": self.manifest,
             "versions": self.versions,
             "parts": [dataclasses.asdict(part) for part in self.parts],
+            "started_from": self.started_from,
         }
         files.write_json(self.path / "config.json", content)
 
@@ -281,6 +284,7 @@ def load(path: str | pathlib.Path) -> RunDirectory:
             manifest=content["manifest"],
             versions=content["versions"],
             parts=tuple(map(PartInfo.from_dict, content.get("parts", ()))),
+            started_from=content.get("started_from"),
         )
     except errors.CtcovError as error:
         raise errors.CtcovError(f"{path / 'config.json'}: {error}") from error

@@ -19,7 +19,9 @@ COMMANDS = (
     "ask",
     "ablate",
     "reproduce",
+    "compare",
     "import-torchxrayvision",
+    "convert-efficientnet-lite",
 )
 
 

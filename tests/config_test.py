@@ -20,7 +20,9 @@ def test_preset_survives_json(preset):
         data=st.builds(config.DataConfig),
         preprocess=st.builds(config.PreprocessConfig),
         augment=st.just(config.AugmentConfig()),
-        model=st.one_of(st.builds(config.DeepCTNetConfig), st.builds(config.SmallCNNConfig)),
+        model=st.one_of(
+            st.builds(config.DeepCTNetConfig), st.builds(config.DeepCTNetEdgeConfig), st.builds(config.SmallCNNConfig)
+        ),
         train=st.just(config.TrainConfig(early_stages=((64, 2), (96, 1)))),
     )
 )

@@ -170,6 +170,7 @@ MODELS = {
         blocks=(1, 1, 1, 1), growth_rate=4, stem_channels=8, attention="slim", attention_channels=16
     ),
     "small_cnn": config.SmallCNNConfig(channels=(4, 8)),
+    "edge": config.DeepCTNetEdgeConfig(repeats=(1, 1, 1, 1, 1, 1, 1), width=0.25, dense_units=8),
 }
 
 

@@ -12,9 +12,14 @@ def _versions(facts: Facts) -> str:
 
 def _initialisation(facts: Facts) -> str:
     weights = facts["settings"]["model"].get("weights", "none")
-    begun = facts["settings"]["train"]["init_from"]
     backbone = "random weights" if weights == "none" else f"backbone from {weights}"
-    return f"{backbone}, seed {facts['settings']['train']['seed']}" + ("; started from another run" if begun else "")
+    begun, teachers = facts["run"]["started_from"], facts["settings"]["train"]["teachers"]
+    return f"{backbone}, seed {facts['settings']['train']['seed']}" + "".join(
+        [
+            f"; started from a run of {begun['preset']} on {begun['trained_on']}" if begun else "",
+            f"; targets shared with other networks ({len(teachers)})" if teachers else "",
+        ]
+    )
 
 
 def _ensemble(facts: Facts) -> str:

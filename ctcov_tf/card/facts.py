@@ -40,7 +40,7 @@ def collect(run: RunDirectory, verification: pathlib.Path | None = None) -> dict
     return {
         "format": FORMAT,
         "written_by": f"ctcov {__version__}",
-        "run": {"name": run.path.resolve().name, "preset": run.preset},
+        "run": {"name": run.path.resolve().name, "preset": run.preset, "started_from": run.started_from},
         "model": {
             "kind": settings["model"]["kind"],
             "input": modality.VIEWS[known] if known else Unknown("the author has to say what the images are"),

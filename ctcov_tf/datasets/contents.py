@@ -17,6 +17,7 @@ import tensorflow as tf
 from ctcov_tf import errors
 from ctcov_tf.config import DataConfig, Head
 from ctcov_tf.datasets import dataset as dataset_lib
+from ctcov_tf.datasets import views
 from ctcov_tf.datasets.opening import open_dataset
 from ctcov_tf.model_info import Labels
 
@@ -97,8 +98,8 @@ def metadata(data: DataConfig, split: str) -> pd.DataFrame:
     Raises:
       CtcovError: the dataset is unknown or not built, has no such split, or a group stands in two splits.
     """
-    _check_groups(data.dataset, data.data_dir)
-    return _metadata(data.dataset, data.data_dir, split).copy()
+    _check_groups(*_seen(data))
+    return _metadata(*_seen(data), split).copy()
 
 
 def examples(data: DataConfig, split: str) -> tf.data.Dataset:
@@ -153,23 +154,33 @@ def finding_targets(table: pd.DataFrame, data: DataConfig) -> npt.NDArray:
     return np.where(states == dataset_lib.UNMENTIONED, counts_as[data.unmentioned], known).astype(np.float32)
 
 
-def _dataset(data: DataConfig) -> dataset_lib.Dataset:
-    return open_dataset(data.dataset, data.data_dir)
+def _dataset(data: DataConfig) -> dataset_lib.Dataset | views.View:
+    return _view(*_seen(data))
+
+
+def _seen(data: DataConfig) -> tuple[str, str | None, str, str | None]:
+    """All that says which images there are, in which parts, and what is asked of them."""
+    return data.dataset, data.data_dir, data.task, data.fold
+
+
+@functools.lru_cache(maxsize=16)
+def _view(dataset: str, data_dir: str | None, task: str, fold: str | None) -> dataset_lib.Dataset | views.View:
+    return views.view(open_dataset(dataset, data_dir), task, fold)
 
 
 @functools.lru_cache(maxsize=32)
-def _metadata(dataset: str, data_dir: str | None, split: str) -> pd.DataFrame:
-    return open_dataset(dataset, data_dir).metadata(split)
+def _metadata(dataset: str, data_dir: str | None, task: str, fold: str | None, split: str) -> pd.DataFrame:
+    return _view(dataset, data_dir, task, fold).metadata(split)
 
 
 @functools.lru_cache(maxsize=8)
-def _check_groups(dataset: str, data_dir: str | None) -> None:
+def _check_groups(dataset: str, data_dir: str | None, task: str, fold: str | None) -> None:
     """Holds the splits to have no group in common, unless the dataset declares that it cannot promise this."""
-    opened = open_dataset(dataset, data_dir)
+    opened = _view(dataset, data_dir, task, fold)
     if opened.shares_groups:
         warnings.warn(f"{dataset}: splits may share patients: {opened.shares_groups}", stacklevel=2)
         return
-    groups = {split: set(_metadata(dataset, data_dir, split)["group_id"]) for split in opened.splits}
+    groups = {split: set(_metadata(dataset, data_dir, task, fold, split)["group_id"]) for split in opened.splits}
     for one, other in itertools.combinations(groups, 2):
         if shared := groups[one] & groups[other]:
             raise errors.CtcovError(

@@ -1,12 +1,12 @@
-"""Deep-CT-Net (sections 2.2 and 4.2): DenseNet, pyramid attention, batch norm, flatten, dense."""
+"""Deep-CT-Net (sections 2.2 and 4.2): backbone, pyramid attention, batch norm, flatten, dense."""
 
 import keras
 
-from ctcov_tf.config import DeepCTNetConfig
+from ctcov_tf.config import DeepCTNetConfig, DeepCTNetEdgeConfig
 from ctcov_tf.models.pyramid_features import pyramid_features
 
 
-def deep_ct_net(config: DeepCTNetConfig, image_size: int, outputs: int) -> keras.Model:
+def deep_ct_net(config: DeepCTNetConfig | DeepCTNetEdgeConfig, image_size: int, outputs: int) -> keras.Model:
     """Builds Deep-CT-Net.
 
     Args:

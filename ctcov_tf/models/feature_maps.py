@@ -7,6 +7,8 @@ from ctcov_tf import errors
 PARTS = ("part1", "part2")
 """Layers of a fusion whose outputs are likelihoods; a part's other layers bear its name and `_` before their own."""
 
+_RECTIFIERS = (keras.activations.relu, keras.activations.relu6, keras.activations.silu)
+
 
 def feature_maps(model: keras.Model) -> list[keras.layers.Layer]:
     """All layers that give a map, in the model's order.
@@ -64,4 +66,4 @@ def _is_map(layer: keras.layers.Layer) -> bool:
 
 def _is_rectified(layer: keras.layers.Layer) -> bool:
     """Whether a ReLU, or SiLU (never below -0.28), is the layer or the last thing that it does."""
-    return getattr(layer, "activation", None) in (keras.activations.relu, keras.activations.silu)
+    return getattr(layer, "activation", None) in _RECTIFIERS

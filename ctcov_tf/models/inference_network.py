@@ -87,7 +87,7 @@ def _folded_weights(layer: keras.layers.Layer, norm: keras.layers.BatchNormaliza
         return layer.get_weights()
     scale, shift = _scale_and_shift(norm)
     kernel, *bias = layer.get_weights()
-    by_output = scale[:, np.newaxis] if isinstance(layer, keras.layers.Conv2DTranspose) else scale
+    by_output = scale if type(layer) is keras.layers.Conv2D else scale[:, np.newaxis]  # outputs are not the last axis
     return [kernel * by_output, shift + scale * (bias[0] if bias else 0)]
 
 
@@ -118,8 +118,11 @@ def _is_norm(layer: keras.layers.Layer) -> bool:
 
 
 def _is_linear_convolution(layer: keras.layers.Layer) -> bool:
-    return type(layer) in (keras.layers.Conv2D, keras.layers.Conv2DTranspose) and (
-        layer.activation is keras.activations.linear
+    kinds = (keras.layers.Conv2D, keras.layers.Conv2DTranspose, keras.layers.DepthwiseConv2D)
+    return (
+        type(layer) in kinds
+        and layer.activation is keras.activations.linear
+        and getattr(layer, "depth_multiplier", 1) == 1
     )
 
 

@@ -1,13 +1,14 @@
-"""What Deep-CT-Net and part 3 of Deep-CXR-Net share: DenseNet, pyramid attention, batch norm, flatten."""
+"""What Deep-CT-Net and part 3 of Deep-CXR-Net share: backbone, pyramid attention, batch norm, flatten."""
 
 import keras
 
-from ctcov_tf.config import PyramidNetConfig
+from ctcov_tf.config import DeepCTNetEdgeConfig, PyramidNetConfig
 from ctcov_tf.layers import FeaturePyramidAttention, FusedBatchNormalization
 from ctcov_tf.models import backbone_weights, backbones
+from ctcov_tf.models.efficientnet_lite import efficientnet_lite
 
 
-def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig) -> keras.KerasTensor:
+def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig | DeepCTNetEdgeConfig) -> keras.KerasTensor:
     """Builds the network up to the flattened features.
 
     Args:
@@ -20,13 +21,7 @@ def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig) -> kera
     Raises:
       CtcovError: the weights cannot be had or do not fit.
     """
-    features = backbones.dense_net(
-        image,
-        blocks=config.blocks,
-        growth_rate=config.growth_rate,
-        stem_channels=config.stem_channels,
-        output_stride=config.output_stride,
-    )
+    features = _backbone(image, config)
     backbone_weights.load(keras.Model(image, features, name="backbone"), config.weights)
     x = features
     if config.attention != "none":
@@ -38,3 +33,17 @@ def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig) -> kera
         )(x)
     x = FusedBatchNormalization(momentum=backbones.BATCH_NORM_MOMENTUM, name="head_bn")(x)
     return keras.layers.Flatten(name="flatten")(x)
+
+
+def _backbone(image: keras.KerasTensor, config: PyramidNetConfig | DeepCTNetEdgeConfig) -> keras.KerasTensor:
+    """The feature map, (batch, height, width, channels)."""
+    if isinstance(config, DeepCTNetEdgeConfig):
+        scaled = keras.layers.Rescaling(config.input_scale, config.input_offset, dtype="float32", name="rescaling")
+        return efficientnet_lite(scaled(image), repeats=config.repeats, width=config.width)
+    return backbones.dense_net(
+        image,
+        blocks=config.blocks,
+        growth_rate=config.growth_rate,
+        stem_channels=config.stem_channels,
+        output_stride=config.output_stride,
+    )

@@ -8,9 +8,11 @@ import keras
 from ctcov_tf.config import (
     BaselineConfig,
     DeepCTNetConfig,
+    DeepCTNetEdgeConfig,
     DeepCXRNetConfig,
     DenseNetClassifierConfig,
     DenseNetConfig,
+    EfficientNetLiteConfig,
     ModelConfig,
 )
 from ctcov_tf.models.baselines.baseline import baseline
@@ -19,7 +21,7 @@ from ctcov_tf.models.deep_cxr_net import FrozenPart, deep_cxr_net
 from ctcov_tf.models.dense_net_classifier import dense_net_classifier
 from ctcov_tf.models.small_cnn import small_cnn
 
-_WEIGHTED = (DenseNetConfig, BaselineConfig)
+_WEIGHTED = (DenseNetConfig, EfficientNetLiteConfig, BaselineConfig)
 
 
 def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[FrozenPart] = ()) -> keras.Model:
@@ -38,7 +40,7 @@ def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[Fr
     Raises:
       CtcovError: the backbone's weights cannot be had or do not fit, or the method has no such head.
     """
-    if isinstance(config, DeepCTNetConfig):
+    if isinstance(config, DeepCTNetConfig | DeepCTNetEdgeConfig):
         return deep_ct_net(config, image_size, outputs)
     if isinstance(config, DeepCXRNetConfig):
         return deep_cxr_net(config, image_size, outputs, parts)

@@ -2,6 +2,7 @@
 
 `torch.save` writes a zip file: `<root>/data.pkl` pickles the dict, in which each tensor is a view (offset, size,
 stride) of a storage; `<root>/data/<key>` holds that storage's bytes (PyTorch's notes on serialization semantics).
+Before version 1.6 it wrote pickles one after the other and the storages behind them (`torch/serialization.py`).
 A pickle can name any function of any package to be called on reading. Only what a state dict needs is let through.
 """
 
@@ -19,10 +20,11 @@ from ctcov_tf import errors
 _DTYPES = {"DoubleStorage": "f8", "FloatStorage": "f4", "HalfStorage": "f2", "LongStorage": "i8", "IntStorage": "i4"}
 _BYTE_ORDERS = {b"little": "<", b"big": ">"}
 _LEGACY_START = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # what files of PyTorch before 1.6 begin with
+_SIZE_BYTES = 8  # of a storage's number of elements, in that format
 
 
 def read(path: pathlib.Path, remedy: str) -> dict[str, np.ndarray]:
-    """Reads a file that `torch.save(model.state_dict(), path)` wrote with PyTorch 1.6 or later.
+    """Reads a file that `torch.save(model.state_dict(), path)` wrote.
 
     Args:
       path: the file.
@@ -32,17 +34,18 @@ def read(path: pathlib.Path, remedy: str) -> dict[str, np.ndarray]:
       Each tensor by its name, in the file's order: read-only arrays of float64, float32, float16, int64 or int32.
 
     Raises:
-      CtcovError: the file is missing, no PyTorch file, of the older format, damaged, or holds anything but named
-        tensors of these types; nothing that such a file names is run.
+      CtcovError: the file is missing, no PyTorch file, damaged, or holds anything but named tensors of these types;
+        nothing that such a file names is run.
     """
     if not path.is_file():
         raise errors.CtcovError(f"{path}: no such file: {remedy}")
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as file:
-            legacy = file.read(len(_LEGACY_START)) == _LEGACY_START
-        kind = "is in the format of PyTorch before 1.6" if legacy else "is no PyTorch file"
-        raise errors.CtcovError(f"{path}: {kind}: {remedy}")
+    with path.open("rb") as file:
+        legacy = file.read(len(_LEGACY_START)) == _LEGACY_START
+    if not (legacy or zipfile.is_zipfile(path)):
+        raise errors.CtcovError(f"{path}: is no PyTorch file: {remedy}")
     try:
+        if legacy:
+            return _read_legacy(io.BytesIO(path.read_bytes()))
         with zipfile.ZipFile(path) as archive:
             return _read_archive(archive)
     except Exception as error:  # a damaged or forged pickle can raise anything
@@ -84,8 +87,8 @@ class _StateDictUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it holds {module}.{name}, which is not read here")
 
     def persistent_load(self, pid: Any) -> _Storage:
-        """The storage behind `("storage", type, key, device, elements)`."""
-        _, dtype, key, _, elements = pid
+        """The storage behind `("storage", type, key, device, elements)`; the older format adds None."""
+        _, dtype, key, _, elements, *_ = pid
         return _Storage(dtype, key, elements)
 
     def _tensor(self, storage: _Storage, offset: int, size: tuple, stride: tuple, *_: Any) -> _Tensor:
@@ -100,20 +103,39 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     has_byte_order = f"{root}byteorder" in archive.namelist()  # since PyTorch 2.1
     byte_order = _BYTE_ORDERS[_member(archive, f"{root}byteorder")] if has_byte_order else "<"
 
-    state = _StateDictUnpickler(io.BytesIO(_member(archive, names[0]))).load()
+    tensors = _tensors(_StateDictUnpickler(io.BytesIO(_member(archive, names[0]))).load())
+    storages = {
+        storage: np.frombuffer(
+            _member(archive, f"{root}data/{storage.key}"), byte_order + storage.dtype, storage.elements
+        )
+        for storage in dict.fromkeys(tensor.storage for tensor in tensors.values())
+    }
+    return {name: _view(storages[tensor.storage], tensor) for name, tensor in tensors.items()}
+
+
+def _read_legacy(file: io.BytesIO) -> dict[str, np.ndarray]:
+    """Pickles: magic number, version, system, dict, keys of the storages; then size and numbers of each storage."""
+    *_, state, keys = [_StateDictUnpickler(file).load() for _ in range(5)]
+    tensors = _tensors(state)
+    by_key = {tensor.storage.key: tensor.storage for tensor in tensors.values()}
+    storages = {}
+    for key in keys:
+        storage = by_key[key]
+        if int.from_bytes(file.read(_SIZE_BYTES), "little") != storage.elements:
+            raise ValueError(f"storage {key} is of another size than its tensors say")
+        numbers = np.dtype(f"<{storage.dtype}")
+        storages[storage] = np.frombuffer(file.read(storage.elements * numbers.itemsize), numbers, storage.elements)
+    return {name: _view(storages[tensor.storage], tensor) for name, tensor in tensors.items()}
+
+
+def _tensors(state: Any) -> dict[str, _Tensor]:
+    """The dict that was pickled, held to be what a state dict is."""
     if not isinstance(state, dict) or not state:
         raise ValueError("it is no dictionary of tensors")
-    storages: dict[_Storage, np.ndarray] = {}
-    arrays = {}
     for name, tensor in state.items():
         if not (isinstance(name, str) and isinstance(tensor, _Tensor)):
             raise ValueError(f"what stands under {name!r} is no tensor")
-        storage = tensor.storage
-        if storage not in storages:
-            content = _member(archive, f"{root}data/{storage.key}")
-            storages[storage] = np.frombuffer(content, byte_order + storage.dtype, storage.elements)
-        arrays[name] = _view(storages[storage], tensor)
-    return arrays
+    return state
 
 
 def _view(storage: np.ndarray, tensor: _Tensor) -> np.ndarray:

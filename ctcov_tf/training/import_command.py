@@ -1,20 +1,25 @@
-"""`ctcov import-torchxrayvision`: a finished run directory from weights that TorchXRayVision trained."""
+"""Weights that others trained: TorchXRayVision's as a finished run directory, EfficientNet-Lite0's as a file."""
 
 from collections.abc import Sequence
 import dataclasses
 import pathlib
 from typing import Any
 
+import keras
+
 from ctcov_tf import errors, files
 from ctcov_tf.config import FINDINGS, Config, DataConfig, PreprocessConfig
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import registry
+from ctcov_tf.models.efficientnet_lite import efficientnet_lite
+from ctcov_tf.models.efficientnet_lite_weights import EfficientNetLiteWeights
 from ctcov_tf.models.torchxrayvision import IMAGE_SIZE, TorchXRayVisionWeights
 from ctcov_tf.run_directory import MODEL_SHA256, RunDirectory
 from ctcov_tf.training.versions import versions
 
 PRESET = "torchxrayvision"
 FALLBACK_THRESHOLD = 0.5
+WEIGHTS_SUFFIXES = (".keras", ".weights.h5")
 
 
 def import_weights(
@@ -67,6 +72,35 @@ def import_weights(
             _calibration(weights, positive) | {MODEL_SHA256: files.sha256(run.model_file)},
         )
     return dataclasses.replace(run, path=run_dir)
+
+
+def convert_efficientnet_lite(out: pathlib.Path, file: pathlib.Path | None = None) -> pathlib.Path:
+    """Writes ImageNet weights of EfficientNet-Lite0 as Keras reads them, for `--weights` and `--init-from`.
+
+    Args:
+      out: the file to write, `.weights.h5` or `.keras`; must not exist.
+      file: state dict in the layout of `efficientnet_lite_pytorch`; that of the installed package if not given.
+
+    Returns:
+      The file that was read.
+
+    Raises:
+      CtcovError: `out` exists or has another suffix, or the state dict is missing or of another network.
+    """
+    if not out.name.endswith(WEIGHTS_SUFFIXES):
+        raise errors.CtcovError(f"{out}: has another suffix than {' or '.join(WEIGHTS_SUFFIXES)}: give it one of them")
+    if out.exists():
+        raise errors.CtcovError(f"{out}: exists: choose another --out")
+    weights = EfficientNetLiteWeights.read(file) if file else EfficientNetLiteWeights.read_package()
+    image = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="image")
+    backbone = keras.Model(image, efficientnet_lite(image), name="backbone")
+    weights.fill(backbone)
+    with files.atomic_path(out) as written:
+        if out.suffix == ".keras":
+            backbone.save(written)
+        else:
+            backbone.save_weights(written)
+    return weights.path
 
 
 def _manifest(file: pathlib.Path) -> dict[str, Any]:

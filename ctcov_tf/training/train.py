@@ -21,12 +21,14 @@ from ctcov_tf.models.deep_cxr_net import FrozenPart
 from ctcov_tf.training import (
     callbacks,
     checkpoints,
+    distillation,
     distribution,
     head_losses,
     likelihoods,
     optimization,
     precision,
     prototypes,
+    starting_weights,
     versions,
 )
 from ctcov_tf.training import parts as parts_lib
@@ -46,25 +48,29 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
       The run, with its `config.json` written; by the chief, where several workers train.
 
     Raises:
-      CtcovError: the folder exists, the dataset is unknown or not built, a part that is to be fused does
-        not fit, or settings contradict each other.
+      CtcovError: the folder exists, the dataset is unknown or not built, a part that is to be fused, a teacher or
+        the run to start from does not fit, or settings contradict each other.
     """
     chief = distribution.task(config.train.distribution_strategy).chief
     if chief and path.exists():
         raise errors.CtcovError(f"{path}: exists: choose another --run-dir, or go on with it by --resume {path}")
     _check(config)
+    config = starting_weights.resolve(config)
     config = dataclasses.replace(
         config, train=dataclasses.replace(config.train, precision=precision.resolve(config.train.precision))
     )
+    labels = contents.labels_of(config.data, config.model.head)
     run = run_directory.RunDirectory(
         path=path,
         preset=preset,
         config=config,
-        labels=contents.labels_of(config.data, config.model.head),
+        labels=labels,
         manifest=contents.manifest(config.data),
         versions=versions.versions(),
         parts=tuple(part.info for part in parts_lib.load(config)),
+        started_from=starting_weights.record(config, len(labels.outputs)),
     )
+    distillation.load(run)
     if chief:
         with files.atomic_path(path) as written:
             dataclasses.replace(run, path=written).save()
@@ -72,6 +78,12 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
 
 
 def _check(config: Config) -> None:
+    if config.train.teachers and getattr(config.model, "slices", 1) > 1:
+        raise errors.CtcovError(
+            "--teachers: they answer for single images, this run learns from bags: choose --slices 1"
+        )
+    if config.data.task == "rotation" and config.augment.flip:
+        raise errors.CtcovError("--flip: a mirrored quarter turn looks like the other one: leave it out of this task")
     if config.model.head == "findings" and config.train.class_weights:
         raise errors.CtcovError("--class-weights: findings do not exclude each other, they have no class to weight")
     if isinstance(config.model, BaselineConfig):
@@ -146,10 +158,11 @@ def train(run: run_directory.RunDirectory) -> bool:
     finished = True
     try:
         parts = _parts(run)
+        soft_targets = distillation.soft_targets(run, distillation.load(run))
         weights_from = _initial_model(config.train)
         first_epoch = 0
         for index, (image_size, epochs) in enumerate(stages):
-            weights_from = _train_stage(run, index, image_size, first_epoch, epochs, weights_from, parts)
+            weights_from = _train_stage(run, index, image_size, first_epoch, epochs, weights_from, parts, soft_targets)
             first_epoch += epochs
     except KeyboardInterrupt:
         finished = False
@@ -175,6 +188,7 @@ def _train_stage(
     epochs: int,
     weights_from: keras.Model | None,
     parts: Sequence[FrozenPart],
+    soft_targets: npt.NDArray | None,
 ) -> keras.Model:
     """Trains one stage, or reads it where an earlier call finished it; returns the model at its end."""
     config, train_config = run.config, run.config.train
@@ -255,6 +269,7 @@ def _train_stage(
                 config,
                 run.labels,
                 likelihoods=known.get("train"),
+                targets=soft_targets,
                 replicas=replicas,
                 worker=worker,
                 workers=workers,

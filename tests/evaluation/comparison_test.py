@@ -8,7 +8,7 @@ import pytest
 from sklearn import metrics as sk
 
 from ctcov_tf import RESEARCH_USE, errors, files
-from ctcov_tf.evaluation import comparison, comparison_page, forest, sources, summary
+from ctcov_tf.evaluation import comparison, comparison_files, comparison_page, figures, forest, sources, summary
 from ctcov_tf.statistics import bootstrap, delong, several
 
 IMAGES = 90
@@ -182,6 +182,20 @@ def test_runs_that_cannot_be_compared_are_refused(runs):
     found["alike"].metrics_file.unlink()
     with pytest.raises(errors.CtcovError, match=r"metrics.json: missing: ctcov evaluate"):
         comparison.compare(found)
+
+
+def test_a_comparison_is_written_as_files(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(figures, "DPI", 50)
+    found, _ = runs
+    compared = comparison_files.compare_runs(list(found.values()), tmp_path / "out")
+    assert (compared["reference"], list(compared["arms"])) == ("alone", list(found))
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == json.loads(json.dumps(compared))
+    page = (tmp_path / "out" / "comparison.md").read_text()
+    assert page.startswith("# alone, better, alike compared")
+    assert "comparison.png" in page
+    assert (tmp_path / "out" / "comparison.png").stat().st_size > 1000
+    with pytest.raises(errors.CtcovError, match="two runs bear the same folder's name"):
+        comparison_files.compare_runs([found["alone"], found["alone"]], tmp_path / "out")
 
 
 def test_a_run_whose_test_part_was_not_read_is_refused(runs):

@@ -1,3 +1,4 @@
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -81,10 +82,25 @@ def test_weights_from_a_file(tmp_path, suffix, whole):
         np.testing.assert_array_equal(variable, values[variable.path], err_msg=variable.path)
 
 
+def test_weights_as_keras_applications_publishes_them(tmp_path):
+    """Format of Keras before 3, in which the stem's layers have a slash in their names."""
+    source, target = backbone(**TINY), backbone(**TINY)
+    with h5py.File(tmp_path / "notop.h5", "w") as file:
+        file.attrs["layer_names"] = [layer.name.replace("conv1_", "conv1/").encode() for layer in source.layers]
+        for layer in source.layers:
+            group = file.create_group(layer.name.replace("conv1_", "conv1/"))
+            group.attrs["weight_names"] = [f"{layer.name}/{variable.name}:0" for variable in layer.weights]
+            for name, variable in zip(group.attrs["weight_names"], layer.weights, strict=True):
+                group[name] = variable.numpy()
+    backbone_weights.load(target, str(tmp_path / "notop.h5"))
+    for ours, theirs in zip(target.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_weights_that_do_not_fit(tmp_path):
     path = tmp_path / "narrow.keras"
     backbone(**{**TINY, "growth_rate": 2}).save(path)
-    with pytest.raises(errors.CtcovError, match=r"narrow\.keras: layer .* other blocks") as caught:
+    with pytest.raises(errors.CtcovError, match=r"narrow\.keras: layer .* other blocks or widths") as caught:
         backbone_weights.load(backbone(**TINY), str(path))
     assert "\n" not in str(caught.value)
 

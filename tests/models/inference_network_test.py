@@ -43,6 +43,7 @@ def test_deep_ct_net(attention, output_stride, levels):
     "network",
     [
         config.SmallCNNConfig(channels=(8, 12, 8)),
+        config.DeepCTNetEdgeConfig(repeats=(1, 2, 1, 1, 1, 1, 1), width=0.25, attention_channels=8, dense_units=8),
         config.DenseNetClassifierConfig(**NARROW | {"blocks": (2, 1, 1, 1)}, input_scale=2048.0, input_offset=-1024.0),
     ],
 )
@@ -92,6 +93,13 @@ def test_pools_by_a_convolution():
     assert isinstance(model.get_layer("pool2_pool"), keras.layers.AveragePooling2D)
     assert isinstance(found.get_layer("pool2_pool"), keras.layers.DepthwiseConv2D)
     assert found.get_layer("pool2_conv").output.shape[1:3] == (8, 8)
+
+
+def test_no_depthwise_convolution_stands_for_a_norm_behind_another():
+    network = config.DeepCTNetEdgeConfig(repeats=(1, 1, 1, 1, 1, 1, 1), width=0.25, attention="none", dense_units=8)
+    found = inference_network.inference_network(random_network.build(network, 64))
+    kernels = [one.name for one in found.layers if isinstance(one, keras.layers.DepthwiseConv2D)]
+    assert kernels == [*(f"block{stage}a_dwconv" for stage in range(1, 8)), "head_bn"]
 
 
 def test_bfloat16_maps_between_float32_images_and_logits():

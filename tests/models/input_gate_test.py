@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from ctcov_tf import errors, files
 from ctcov_tf.calibration import gate as gate_lib
-from ctcov_tf.config import DeepCTNetConfig, SmallCNNConfig
+from ctcov_tf.config import DeepCTNetConfig, DeepCTNetEdgeConfig, SmallCNNConfig
 from ctcov_tf.model_info import OOD_LIMIT
 from ctcov_tf.models import input_gate, registry
 from ctcov_tf.models.inference_network import inference_network
@@ -15,6 +15,7 @@ from ctcov_tf.models.input_gate import Gate, InputGate, Measure
 
 NETWORKS = {
     "small_cnn": SmallCNNConfig(channels=(8, 8, 8)),
+    "edge": DeepCTNetEdgeConfig(repeats=(1, 1, 1, 1, 1, 1, 1), width=0.25, attention="none", dense_units=8),
     "deep_ct_net": DeepCTNetConfig(
         blocks=(1, 1, 1, 1), growth_rate=4, stem_channels=8, attention="slim", attention_channels=8, dense_units=8
     ),

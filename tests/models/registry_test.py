@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ctcov_tf.config import DeepCTNetConfig, SmallCNNConfig
+from ctcov_tf.config import DeepCTNetConfig, DeepCTNetEdgeConfig, SmallCNNConfig
 from ctcov_tf.models import registry, summary
 
 TINY = DeepCTNetConfig(
@@ -17,6 +17,7 @@ CONFIGS = {
     "slim_2_levels_stride_16": dataclasses.replace(TINY, attention_levels=2, output_stride=16),
     "no_attention": dataclasses.replace(TINY, attention="none", dropout=0.5),
     "small_cnn": SmallCNNConfig(channels=(8, 12)),
+    "edge": DeepCTNetEdgeConfig(repeats=(1, 1, 1, 1, 1, 1, 1), width=0.25, attention_channels=8, dense_units=8),
 }
 
 
@@ -61,15 +62,15 @@ def test_image_sizes(size):
         assert np.isfinite(registry.build(config, size, 1)(images(1, size))).all()
 
 
-@pytest.mark.parametrize("name", ["paper", "slim", "small_cnn"])
+@pytest.mark.parametrize("name", ["paper", "slim", "small_cnn", "edge"])
 def test_logits_are_float32_under_bfloat16(bfloat16, name):
     model = registry.build(CONFIGS[name], 32, 1)
     assert model(images(2, 32)).dtype == tf.float32
     assert all(v.dtype == "float32" for v in model.weights)
-    assert model.get_layer(index=2).compute_dtype == "bfloat16"
+    assert model.get_layer(index=3).compute_dtype == "bfloat16"
 
 
-@pytest.mark.parametrize("name", ["slim", "small_cnn"])
+@pytest.mark.parametrize("name", ["slim", "small_cnn", "edge"])
 def test_learns_from_random_weights(name):
     keras.utils.set_random_seed(0)
     x = images(24, 32)
@@ -91,6 +92,9 @@ def test_sizes_of_the_published_configurations():
     """
     slim = summary.describe(registry.build(DeepCTNetConfig(attention="slim", attention_levels=2), 256, 1))
     small = summary.describe(registry.build(SmallCNNConfig(), 256, 1))
+    edge = summary.describe(registry.build(DeepCTNetEdgeConfig(attention_levels=2), 256, 1))
+    assert edge["parameters"] == pytest.approx(3.77e6, rel=1e-3)
+    assert edge["gflops"] == pytest.approx(1.02, abs=0.01)
     assert slim["parameters"] == pytest.approx(7.36e6, rel=1e-3)
     assert small["parameters"] == pytest.approx(1.28e6, rel=1e-2)
     assert slim["gflops"] == pytest.approx(6.81, abs=0.05)

@@ -43,6 +43,34 @@ def test_honours_offset_stride_and_byte_order(tmp_path):
         np.testing.assert_array_equal(read["transposed"], [[12, 16], [13, 17], [14, 18]])
 
 
+def test_reads_the_format_before_1_6(tmp_path):
+    arrays = {"single": np.linspace(-1, 1, 24, dtype="float32").reshape(2, 3, 4), "count": np.array(3, "int64")}
+    read = torch_file.read(torch_samples.write_legacy(tmp_path / "weights.pt", arrays), REMEDY)
+    assert list(read) == list(arrays)
+    for name, array in arrays.items():
+        assert read[name].dtype == array.dtype
+        np.testing.assert_array_equal(read[name], array)
+
+
+def test_a_torn_file_of_the_format_before_1_6_is_refused(tmp_path):
+    path = torch_samples.write_legacy(tmp_path / "weights.pt", {"single": np.ones(4, "float32")})
+    whole = path.read_bytes()
+    for content in whole[:-4], whole[:-24] + (5).to_bytes(8, "little") + whole[-16:]:
+        path.write_bytes(content)
+        with pytest.raises(errors.CtcovError, match=r"weights.pt: is no state dict"):
+            torch_file.read(path, REMEDY)
+
+
+def test_runs_no_code_of_the_format_before_1_6(tmp_path):
+    path = torch_samples.write_legacy(tmp_path / "weights.pt", {"single": np.ones(4, "float32")})
+    start = path.read_bytes().index(b"\x80\x02}(")  # of the dict
+    evil = pickle.dumps({"weight": Malicious(tmp_path / "made")}, protocol=2)
+    path.write_bytes(path.read_bytes()[:start] + evil)
+    with pytest.raises(errors.CtcovError, match=r"is no state dict \(it holds \w+.mkdir, "):
+        torch_file.read(path, REMEDY)
+    assert not (tmp_path / "made").exists()
+
+
 class Malicious:
     """Makes a folder when it is unpickled."""
 
@@ -108,7 +136,7 @@ def test_faults_name_the_file_and_the_remedy(tmp_path):
         torch_file.read(path, REMEDY)
     contents = {
         "is no PyTorch file": b"not a network",
-        "is in the format of PyTorch before 1.6": pickle.dumps(0x1950A86A20F9469CFC6C, 2) + b"\x80\x02M\xe9\x03.",
+        r"is no state dict \(.*\)": pickle.dumps(0x1950A86A20F9469CFC6C, 2) + b"\x80\x02M\xe9\x03.",
     }
     for fault, content in contents.items():
         path.write_bytes(content)
@@ -132,12 +160,13 @@ def test_faults_name_the_file_and_the_remedy(tmp_path):
         torch_file.read(path, REMEDY)
 
 
-def test_reads_what_pytorch_writes(tmp_path):
+@pytest.mark.parametrize("by_zip", [True, False])
+def test_reads_what_pytorch_writes(tmp_path, by_zip):
     torch = pytest.importorskip("torch", reason=torch_samples.NO_TORCH)
     state = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2)).state_dict()
     state["slice"] = torch.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1)[1:]
     state["half"] = torch.ones(3).half()
-    torch.save(state, tmp_path / "weights.pt")
+    torch.save(state, tmp_path / "weights.pt", _use_new_zipfile_serialization=by_zip)
     read = torch_file.read(tmp_path / "weights.pt", REMEDY)
     assert list(read) == list(state)
     for name, tensor in state.items():
@@ -150,6 +179,6 @@ def test_refuses_what_pytorch_writes_beside_state_dicts(tmp_path):
     torch.save(torch.nn.Linear(2, 2), path)
     with pytest.raises(errors.CtcovError, match=r"it holds torch.nn.modules.linear.Linear.*two lines"):
         torch_file.read(path, REMEDY)
-    torch.save(torch.nn.Linear(2, 2).state_dict(), path, _use_new_zipfile_serialization=False)
-    with pytest.raises(errors.CtcovError, match=r"before 1.6"):
+    torch.save(torch.nn.Linear(2, 2), path, _use_new_zipfile_serialization=False)
+    with pytest.raises(errors.CtcovError, match=r"is no state dict"):
         torch_file.read(path, REMEDY)

@@ -5,7 +5,10 @@ import pathlib
 import pickle
 import zipfile
 
+import keras
 import numpy as np
+
+from ctcov_tf.models.efficientnet_lite_weights import torch_names
 
 NO_TORCH = "no PyTorch: pip install -e '.[torch-tests]'"
 BLOCKS, GROWTH_RATE, STEM_CHANNELS = (2, 1, 2, 2), 4, 8
@@ -37,18 +40,29 @@ def write_archive(
     return path
 
 
+def write_legacy(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> pathlib.Path:
+    """Writes `arrays` as `torch.save` did before PyTorch 1.6."""
+    tensors = {name: tensor(name, array.dtype, array.shape, legacy=True) for name, array in arrays.items()}
+    system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    head = [pickle.dumps(value, protocol=2) for value in (0x1950A86A20F9469CFC6C, 1001, system)]
+    storages = [array.size.to_bytes(8, "little") + array.tobytes() for array in arrays.values()]
+    path.write_bytes(b"".join([*head, pickled(tensors), pickle.dumps(list(arrays), protocol=2), *storages]))
+    return path
+
+
 def pickled(values: dict[str, bytes]) -> bytes:
     """A pickled dict whose values are given as opcodes."""
     return b"\x80\x02}(" + b"".join(push(name) + value for name, value in values.items()) + b"u."
 
 
-def tensor(key, dtype, shape, *, offset=0, stride=None, elements=None) -> bytes:
+def tensor(key, dtype, shape, *, offset=0, stride=None, elements=None, legacy=False) -> bytes:
     """Opcodes of one tensor; its storage is the member `key`."""
     if stride is None:
         stride = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
     elements = math.prod(shape) if elements is None else elements
     storage_type = f"ctorch\n{STORAGES[np.dtype(dtype).name]}Storage\n".encode()
-    storage = b"(" + push("storage") + storage_type + push(key) + push("cpu") + push(elements) + b"tQ"
+    storage = b"(" + push("storage") + storage_type + push(key) + push("cpu") + push(elements)
+    storage += (b"N" if legacy else b"") + b"tQ"
     view = push(offset) + push(tuple(shape)) + push(tuple(stride)) + push(False) + b"ccollections\nOrderedDict\n)R"
     return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + view + b"tR"
 
@@ -93,4 +107,21 @@ def dense_net_arrays(seed: int = 0) -> dict[str, np.ndarray]:
     arrays["classifier.weight"] = rng.normal(0, 0.3, (18, channels)).astype("float32")
     arrays["classifier.bias"] = rng.normal(0, 0.3, 18).astype("float32")
     arrays["op_threshs"] = np.linspace(0.05, 0.4, 18).astype("float32")
+    return arrays
+
+
+def arrays_of_efficientnet_lite(model: keras.Model) -> dict[str, np.ndarray]:
+    """Random arrays for every layer of a backbone, by the names of efficientnet_lite_pytorch."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for ours, theirs in torch_names(model).items():
+        layer = model.get_layer(ours)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for part in ("weight", "bias", "running_mean", "running_var"):
+                arrays[f"{theirs}.{part}"] = rng.uniform(0.5, 1.5, layer.gamma.shape).astype("float32")
+        else:
+            height, width, inputs, outputs = layer.kernel.shape
+            by_channel = isinstance(layer, keras.layers.DepthwiseConv2D)
+            shape = (inputs, outputs) if by_channel else (outputs, inputs)
+            arrays[f"{theirs}.weight"] = rng.normal(size=(*shape, height, width)).astype("float32")
     return arrays

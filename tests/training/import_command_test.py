@@ -1,12 +1,15 @@
 import hashlib
 import re
 
+import keras
 import numpy as np
 import pytest
 
 from ctcov_tf import config, errors, run_directory
+from ctcov_tf.models import backbone_weights
+from ctcov_tf.models.efficientnet_lite import efficientnet_lite
 from ctcov_tf.preprocessing.preprocess import Preprocess
-from ctcov_tf.training.import_command import import_weights
+from ctcov_tf.training.import_command import convert_efficientnet_lite, import_weights
 from tests.models import torch_samples
 
 
@@ -76,3 +79,21 @@ def test_faults_leave_nothing_behind(file, tmp_path):
             import_weights(*arguments)
     assert {entry.name for entry in tmp_path.iterdir()} == {"taken", "text.pt"}
     assert not list(taken.iterdir())
+
+
+@pytest.mark.parametrize("name", ["lite0.weights.h5", "lite0.keras"])
+def test_converted_weights_fill_the_network(tmp_path, name):
+    image = keras.Input((32, 32, 3), name="image")
+    source, target = (keras.Model(image, efficientnet_lite(image), name="backbone") for _ in range(2))
+    arrays = torch_samples.arrays_of_efficientnet_lite(source)
+    torch_samples.write_legacy(tmp_path / "lite0.pth", arrays)
+    assert convert_efficientnet_lite(tmp_path / name, tmp_path / "lite0.pth") == tmp_path / "lite0.pth"
+    backbone_weights.load(target, str(tmp_path / name))
+    np.testing.assert_array_equal(target.get_layer("top_conv").kernel[0, 0], arrays["_conv_head.weight"][:, :, 0, 0].T)
+    with pytest.raises(errors.CtcovError, match="exists: choose another --out"):
+        convert_efficientnet_lite(tmp_path / name, tmp_path / "lite0.pth")
+
+
+def test_another_suffix_is_refused(tmp_path):
+    with pytest.raises(errors.CtcovError, match=r"lite0\.h5: has another suffix than \.keras or \.weights\.h5"):
+        convert_efficientnet_lite(tmp_path / "lite0.h5")

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ctcov_tf import errors, run_directory
-from ctcov_tf.config import DeepCTNetConfig, SmallCNNConfig
-from ctcov_tf.models import backbone_weights
-from ctcov_tf.training import callbacks, train
+from ctcov_tf import errors, files, run_directory
+from ctcov_tf.config import DeepCTNetConfig, DeepCTNetEdgeConfig, DenseNetClassifierConfig, SmallCNNConfig
+from ctcov_tf.models import backbone_weights, registry
+from ctcov_tf.training import callbacks, import_command, train
+from tests.models import torch_samples
 
 
 def changed(config, model=None, **settings):
@@ -97,6 +98,98 @@ def test_starts_from_another_run(tiny_config, tmp_path):
     weights = [run.load_model().trainable_variables for run in (first, second)]
     for ours, theirs in zip(*weights, strict=True):
         np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
+
+
+def test_says_what_it_started_from(tiny_config, tiny_run, tmp_path):
+    config = dataclasses.replace(
+        tiny_config,
+        data=dataclasses.replace(tiny_config.data, task="rotation", positive="upright"),
+        model=dataclasses.replace(tiny_config.model, head="four_class"),
+        train=dataclasses.replace(tiny_config.train, init_from=str(tiny_run.path)),
+    )
+    run = run_directory.load(train.create_run("pretrain_ct_rotation", config, tmp_path / "run").path)
+    assert run.started_from == {
+        "run": str(tiny_run.path),
+        "preset": "deep_ct_net_tiny",
+        "trained_on": "phantom/tiny:1.0.0",
+        "sha256": files.sha256(tiny_run.model_file),
+    }
+    assert run_directory.load(tiny_run.path).started_from is None
+
+
+def backbone_of(run, source):
+    """Differences between a run's backbone and another model's, where they are not none."""
+    theirs = {variable.path: variable.numpy() for variable in source.trainable_variables}
+    ours = {variable.path: variable.numpy() for variable in run.load_model().trainable_variables}
+    names = [name for name in theirs if name.startswith(("conv", "stem", "block", "pool", "bn"))]
+    assert len(names) > 10
+    return {name for name in names if not np.array_equal(ours[name], theirs[name])}
+
+
+def frozen(config, model, init_from):
+    """Trains an epoch with a learning rate of zero."""
+    settings = {"epochs": 1, "learning_rate": 0.0, "init_from": str(init_from)}
+    return dataclasses.replace(changed(config, **settings), model=model)
+
+
+def test_starts_from_an_import_of_torchxrayvision(tiny_config, tmp_path):
+    file = torch_samples.write_state_dict(tmp_path / "chex.pt", torch_samples.dense_net_arrays())
+    imported = import_command.import_weights(file, tmp_path / "imported", ("edema",), "edema")
+    assert isinstance(imported.config.model, DenseNetClassifierConfig)
+    model = DeepCTNetConfig(
+        blocks=torch_samples.BLOCKS,
+        growth_rate=torch_samples.GROWTH_RATE,
+        stem_channels=torch_samples.STEM_CHANNELS,
+        attention="slim",
+        attention_levels=2,
+    )
+    run = trained(frozen(tiny_config, model, imported.path), tmp_path / "run")
+    assert backbone_of(run, imported.load_model()) == set()
+    assert run.started_from["trained_on"] == "TorchXRayVision/chex.pt"
+
+
+@pytest.mark.parametrize("name", ["file.keras", "file.weights.h5"])
+def test_starts_from_a_file_of_a_backbone(tiny_config, tmp_path, name):
+    model = DeepCTNetEdgeConfig(repeats=(1, 1, 1, 1, 1, 1, 1), width=0.25, attention="none", dense_units=4)
+    source = registry.build(model, 64, 1)
+    source.save(tmp_path / name) if name.endswith(".keras") else source.save_weights(tmp_path / name)
+    run = trained(frozen(tiny_config, model, tmp_path / name), tmp_path / "run")
+    assert backbone_of(run, source) == set()
+    assert (run.config.model.weights, run.config.train.init_from) == (str(tmp_path / name), None)
+
+
+def test_a_run_of_another_network_is_refused(tiny_config, tiny_run, tmp_path):
+    faults = {
+        "layer stem_conv is missing there or of another shape .deep_ct_net_tiny has another network": SmallCNNConfig(),
+        "layer conv2_block1_1_conv is missing there": dataclasses.replace(tiny_config.model, growth_rate=4),
+        "layer conv2_block3_0_bn is missing there": dataclasses.replace(tiny_config.model, blocks=(3, 2, 2, 2)),
+    }
+    for fault, model in faults.items():
+        with pytest.raises(errors.CtcovError, match=f"--init-from .*: {fault}.*: start from a run with this backbone"):
+            train.create_run("other", frozen(tiny_config, model, tiny_run.path), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_weights_for_a_network_without_a_backbone_are_refused(tiny_config, tmp_path):
+    with pytest.raises(
+        errors.CtcovError, match=r"--init-from imagenet: this model has no backbone to fill: name a run"
+    ):
+        train.create_run("small_cnn", changed(tiny_config, init_from="imagenet"), tmp_path / "run")
+    with pytest.raises(errors.CtcovError, match=r"nowhere: no such run directory"):
+        train.create_run("small_cnn", changed(tiny_config, init_from="nowhere"), tmp_path / "run")
+
+
+def test_pretraining_by_rotation(tiny_config, tmp_path):
+    config = changed(tiny_config, {"head": "four_class"}, epochs=1)
+    config = dataclasses.replace(
+        config, data=dataclasses.replace(config.data, task="rotation", positive="upright", fold="1/3")
+    )
+    run = trained(config, tmp_path / "run")
+    assert run.load_model().output_shape == (None, 4)
+    assert run.labels.outputs == ("upright", "turned_90", "turned_180", "turned_270")
+    flipped = dataclasses.replace(config, augment=dataclasses.replace(config.augment, flip=True))
+    with pytest.raises(errors.CtcovError, match="--flip: a mirrored quarter turn"):
+        train.create_run("pretrain", flipped, tmp_path / "flipped")
 
 
 def test_starting_weights_are_read_once(tiny_config, tmp_path, monkeypatch):
