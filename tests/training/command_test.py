@@ -38,7 +38,7 @@ def test_flags_change_the_preset_and_nothing_else():
     )
 
 
-@pytest.mark.parametrize("flags", [["--epochs", "many"], ["--head", "four_class"], ["--no-such-flag"]])
+@pytest.mark.parametrize("flags", [["--epochs", "many"], ["--head", "seven_class"], ["--no-such-flag"]])
 def test_bad_flag_ends_with_code_2(flags, capsys):
     with pytest.raises(SystemExit) as exit_info:
         command.parse("small_cnn", flags)
