@@ -9,7 +9,7 @@ import pytest
 from ctcov_tf import errors, files, run_directory
 from ctcov_tf.config import DeepCTNetConfig, DeepCTNetEdgeConfig, DenseNetClassifierConfig, SmallCNNConfig
 from ctcov_tf.models import backbone_weights, registry
-from ctcov_tf.training import callbacks, import_command, train
+from ctcov_tf.training import callbacks, import_command, stage, train
 from tests.models import torch_samples
 
 
@@ -213,7 +213,7 @@ def test_class_weights_balance(tiny_run):
     by_class = {"covid19": 10, "other_pneumonia": 20, "normal": 70}
     manifest = json.loads(json.dumps(tiny_run.manifest))
     manifest["splits"]["train"]["by_class"] = by_class
-    weights = train._class_weights(dataclasses.replace(tiny_run, manifest=manifest))
+    weights = stage.class_weights(dataclasses.replace(tiny_run, manifest=manifest))
     assert weights[1] * 10 == pytest.approx(weights[0] * 90)
 
 
@@ -221,7 +221,7 @@ def test_a_run_that_lacks_its_threshold_alone_is_not_trained_again(tiny_run, tmp
     shutil.copytree(tiny_run.path, tmp_path / "run")
     run = run_directory.load(tmp_path / "run")
     run.calibration_file.unlink()
-    monkeypatch.setattr(train, "_train_stage", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(stage, "train", lambda *_: pytest.fail("trained again"))
     before = run.model_file.read_bytes()
     assert train.train(run)
     assert run.model_file.read_bytes() == before

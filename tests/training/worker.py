@@ -17,17 +17,17 @@ from ctcov_tf import errors, run_directory, tensorflow_log
 def main() -> int:
     run = run_directory.load(sys.argv[1])
     tensorflow_log.load_quietly()
-    from ctcov_tf.training import distribution, train
+    from ctcov_tf.training import distribution, stage, train
 
     distribution.strategy(run.config.train.distribution_strategy)
-    original = train._train_stage
+    original = stage.train
     trained = []
 
     def train_stage(*arguments):
         trained.append(original(*arguments))
         return trained[-1]
 
-    train._train_stage = train_stage
+    stage.train = train_stage
     train.train(run)
     weights = {variable.path.replace("/", "."): variable.numpy() for variable in trained[-1].weights}
     np.savez(pathlib.Path(sys.argv[2]), allow_pickle=False, **weights)
