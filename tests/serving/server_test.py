@@ -298,3 +298,16 @@ def test_what_cannot_be_served_is_one_line(mean_grey_file, run_command, flags, l
     assert line in answer.stderr
     assert answer.stderr.startswith("error: ")
     assert answer.stderr.count("\n") == 1
+
+
+def test_an_open_page_does_not_hold_up_the_end(mean_grey_file):
+    with serving(mean_grey_file) as (process, address), httpx.Client(base_url=address, timeout=60) as client:
+        assert client.get("/page/").status_code == 200
+        with client.stream("GET", "/page/gradio_api/heartbeat/a-page") as stream:
+            assert stream.status_code == 200
+            next(stream.iter_raw())
+            begin = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+            assert time.monotonic() - begin < 8  # ten seconds are what others get
+        assert "Traceback" not in process.stderr.read()
