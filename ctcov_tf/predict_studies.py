@@ -10,9 +10,9 @@ import tqdm
 
 from ctcov_tf import errors, studies
 from ctcov_tf.images import series as series_lib
+from ctcov_tf.images import window as window_lib
 from ctcov_tf.images.series import Series
 from ctcov_tf.images.suitability import Unsuitable
-from ctcov_tf.images.window import LUNG, Window
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.predictor import Answer
 from ctcov_tf.progress import SILENT_SECONDS
@@ -47,7 +47,7 @@ def predict_studies(
     Raises:
       CtcovError: there is no such window.
     """
-    chosen = Window(*window) if window else LUNG
+    chosen = window_lib.of(window)
     found = series_lib.collect({str(path): path for path in paths}, info.modality)
     refused, left_out = _refused(found, named)
     complaints: list[errors.CtcovError] = [*found.unreadable, *refused]

@@ -6,7 +6,8 @@ Approximated (`docs/baselines.md`). From random weights unless `--weights imagen
 training are ours, those of `small_cnn`.
 """
 
-from ctcov_tf.config import BaselineConfig, Config, DataConfig, TrainConfig
+from ctcov_tf.config import BaselineConfig, Config, DataConfig
+from ctcov_tf.configs import small_cnn
 
 
 def get_config() -> Config:
@@ -14,13 +15,5 @@ def get_config() -> Config:
     return Config(
         data=DataConfig(dataset="covid_cxr"),
         model=BaselineConfig(method="caad", dropout=0.2),
-        train=TrainConfig(
-            epochs=60,
-            optimizer="adamw",
-            learning_rate=1e-3,
-            schedule="cosine",
-            warmup=0.1,
-            label_smoothing=0.05,
-            ema_momentum=0.99,
-        ),
+        train=small_cnn.get_config().train,
     )

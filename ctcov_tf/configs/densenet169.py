@@ -6,15 +6,12 @@
 which this learning rate is low.
 """
 
-from ctcov_tf.config import AugmentConfig, BaselineConfig, Config, DataConfig, PreprocessConfig, TrainConfig
+import dataclasses
+
+from ctcov_tf.config import BaselineConfig, Config
+from ctcov_tf.configs import resnet50
 
 
 def get_config() -> Config:
-    """Settings of reference 46, as far as they are known."""
-    return Config(
-        data=DataConfig(dataset="covid_ct"),
-        preprocess=PreprocessConfig(image_size=224),
-        augment=AugmentConfig(rotation_degrees=0.0, translation=0.0, flip=True, crop=0.5),
-        model=BaselineConfig(method="densenet169"),
-        train=TrainConfig(epochs=50, learning_rate=1e-4, schedule="cosine"),
-    )
+    """Settings of reference 46, those of its ResNet-50."""
+    return dataclasses.replace(resnet50.get_config(), model=BaselineConfig(method="densenet169"))

@@ -7,7 +7,10 @@ training are ours, those of `small_cnn`. Four slices of a patient are a bag, eig
 more than one image, single images are.
 """
 
-from ctcov_tf.config import BaselineConfig, Config, DataConfig, TrainConfig
+import dataclasses
+
+from ctcov_tf.config import BaselineConfig, Config, DataConfig
+from ctcov_tf.configs import small_cnn
 
 
 def get_config() -> Config:
@@ -15,14 +18,5 @@ def get_config() -> Config:
     return Config(
         data=DataConfig(dataset="covid_ct"),
         model=BaselineConfig(method="hybrid_3d", slices=4),
-        train=TrainConfig(
-            epochs=60,
-            batch_size=8,
-            optimizer="adamw",
-            learning_rate=1e-3,
-            schedule="cosine",
-            warmup=0.1,
-            label_smoothing=0.05,
-            ema_momentum=0.99,
-        ),
+        train=dataclasses.replace(small_cnn.get_config().train, batch_size=8),
     )

@@ -6,7 +6,10 @@ Approximated (`docs/baselines.md`). Always from random weights; without batch no
 than others. The settings of training are ours.
 """
 
-from ctcov_tf.config import BaselineConfig, Config, DataConfig, TrainConfig
+import dataclasses
+
+from ctcov_tf.config import BaselineConfig, Config, DataConfig
+from ctcov_tf.configs import small_cnn
 
 
 def get_config() -> Config:
@@ -14,13 +17,5 @@ def get_config() -> Config:
     return Config(
         data=DataConfig(dataset="covid_ct"),
         model=BaselineConfig(method="light_cnn", dropout=0.5),
-        train=TrainConfig(
-            epochs=60,
-            optimizer="adamw",
-            learning_rate=3e-4,
-            schedule="cosine",
-            warmup=0.1,
-            label_smoothing=0.05,
-            ema_momentum=0.99,
-        ),
+        train=dataclasses.replace(small_cnn.get_config().train, learning_rate=3e-4),
     )

@@ -36,6 +36,18 @@ LUNG = Window(LUNG_CENTER, LUNG_WIDTH)
 """Lung window of chest CT: -1350 to 150 HU."""
 
 
+def of(given: tuple[float, float] | None) -> Window:
+    """The window that was asked for.
+
+    Args:
+      given: centre and width; that of the lung if None.
+
+    Raises:
+      CtcovError: there is no such window.
+    """
+    return Window(*given) if given else LUNG
+
+
 def grey(values: npt.NDArray, window: Window, function: Function = "LINEAR") -> npt.NDArray:
     """Spreads the values of a window over 256 grey levels.
 

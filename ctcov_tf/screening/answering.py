@@ -115,10 +115,8 @@ class Answering:
                 refused[file.path] = _refusal(file, place, error)
 
     def _frames(self, file: File, place: dict[str, Any]) -> Iterator[_Slice]:
-        try:
-            from ctcov_tf.images import dicom, series
-        except ModuleNotFoundError as error:
-            raise errors.CtcovError(f"{error.name}: not installed: pip install 'ctcov[dicom]'") from error
+        errors.need(*predictor.DICOM)
+        from ctcov_tf.images import dicom, series
 
         header = dicom.read_header(file.data, file.path)
         place["study"], place["series"], place["instance"] = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from ctcov_tf import RESEARCH_USE, errors, files, predictor
 from ctcov_tf.images import pseudonym
-from ctcov_tf.images.window import LUNG, Window
+from ctcov_tf.images import window as window_lib
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.predictor import Predictor
 from ctcov_tf.screening import page, pipeline, places, results
@@ -61,7 +61,7 @@ def run(
     options = pipeline.beam_options(beam_options, workers)
     archive, answers = Place(root), Place(out)
     info, fingerprint = _model(model)
-    chosen = Window(*window) if window else LUNG
+    chosen = window_lib.of(window)
     given = os.environ.get(pseudonym.KEY_VARIABLE, "")
     secret = pseudonym.key() if given else secrets.token_bytes(32)
     settings = Settings(info.name, fingerprint, (chosen.center, chosen.width), pseudonym.pseudonym("which key", secret))

@@ -96,9 +96,7 @@ class Settings:
                 raise ValueError(f"format {content['format']}")
             found = Settings(content["model"], content["sha256"], tuple(content["window"]), content["key"])
         except (KeyError, ValueError, TypeError) as error:
-            raise errors.CtcovError(
-                f"{place}: not written by this version of ctcov screen: name another --out"
-            ) from error
+            raise _foreign(place) from error
         if found.sha256 != self.sha256:
             raise errors.CtcovError(
                 f"{place}: holds answers of another model ({found.model}): name another --out, or that model"

@@ -8,7 +8,7 @@ import threading
 import time
 
 from ctcov_tf import predictor
-from ctcov_tf.images.window import LUNG, Window
+from ctcov_tf.images import window
 from ctcov_tf.predictor import Explanation, InputImage, Prediction, Predictor
 from ctcov_tf.serving.rest import Refusal, Request
 from ctcov_tf.serving.settings import Settings
@@ -53,7 +53,7 @@ class Batcher:
         self._delay = settings.batching.delay
         self._limits = settings.limits
         self._modality = models[0].info.modality
-        self._window = Window(*settings.window) if settings.window else LUNG
+        self._window = window.of(settings.window)
         self._on_batch = on_batch
         self._queue: collections.deque[_Waiting] = collections.deque()
         self._closed = False

@@ -123,8 +123,14 @@ class ServedModel:
         limits = dataclasses.replace(self._settings.limits, images=self._settings.limits.slices)
         request = await asyncio.to_thread(rest.read, body, (rest.SIGNATURE,), limits)
         stop = threading.Event()
+
+        def answer_image(name: str, data: bytes) -> Prediction:
+            if stop.is_set():
+                raise asyncio.CancelledError  # nobody waits any longer
+            return self.answer_image(name, data)
+
         try:
-            answered = await asyncio.to_thread(self.answer_study, request.images, self.answer_image, stop=stop)
+            answered = await asyncio.to_thread(self.answer_study, request.images, answer_image)
         finally:
             stop.set()
         return {
@@ -158,7 +164,6 @@ class ServedModel:
         sources: Mapping[str, bytes | pathlib.Path],
         answer_image: "served_study.AnswerImage",
         *,
-        stop: threading.Event,
         watch: "studies.Watch" = lambda series, answers: answers,
     ) -> "served_study.Answered":
         """Answers DICOM files, and waits for that; see `served_study.answer`.
@@ -166,7 +171,6 @@ class ServedModel:
         Args:
           sources: the files, or their contents, by what they are called.
           answer_image: `answer_image`, or what calls it.
-          stop: set when nobody waits any longer.
           watch: shows how far the slices are.
 
         Raises:
@@ -176,7 +180,7 @@ class ServedModel:
         errors.need(*predictor.DICOM)
         from ctcov_tf.serving import served_study
 
-        return served_study.answer(sources, self.info, answer_image, self._settings, stop=stop, watch=watch)
+        return served_study.answer(sources, self.info, answer_image, self._settings, watch=watch)
 
     def close(self) -> None:
         """Ends the threads once nothing waits."""

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping
 import dataclasses
-import threading
 from typing import Any
 
 from ctcov_tf import errors, studies
-from ctcov_tf.images import dicom
+from ctcov_tf.images import dicom, window
 from ctcov_tf.images import series as series_lib
-from ctcov_tf.images.window import LUNG, Window
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.predictor import Prediction
 from ctcov_tf.serving.rest import Refusal
@@ -31,17 +29,12 @@ class Answered:
     refused: dict[str, str]
 
 
-class Stopped(Exception):
-    """Nobody waits any longer."""
-
-
 def answer(
     sources: Mapping[str, dicom.Source],
     info: ModelInfo,
     answer_image: AnswerImage,
     settings: Settings,
     *,
-    stop: threading.Event,
     watch: studies.Watch = lambda series, answers: answers,
 ) -> Answered:
     """Answers the slices of DICOM files, and the studies that they make.
@@ -49,14 +42,12 @@ def answer(
     Args:
       sources: the files, or their contents, by what they are called.
       info: the model's record.
-      answer_image: what answers a slice.
+      answer_image: what answers a slice; what it raises ends the whole.
       settings: of the server: the window, and most slices.
-      stop: set when nobody waits any longer.
       watch: shows how far the slices are.
 
     Raises:
       Refusal: there are too many slices.
-      Stopped: nobody waits any longer.
     """
     found = series_lib.collect(sources, info.modality)
     slices = sum(len(series.slices) for series in found.series)
@@ -65,8 +56,6 @@ def answer(
     complaints = [*found.unreadable, *found.skipped]
 
     def answer_slice(data: bytes, name: str, stem: str) -> tuple[Prediction, dict[str, Any]]:
-        if stop.is_set():
-            raise Stopped
         return answer_image(name, data), {}
 
     answered = studies.answer_studies(
@@ -74,7 +63,7 @@ def answer(
         answer_slice,
         info,
         complain=complaints.append,
-        window=Window(*settings.window) if settings.window else LUNG,
+        window=window.of(settings.window),
         watch=watch,
     )
     return Answered(tuple(answered), dict(_named(error) for error in complaints))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 import dataclasses
+import functools
 import pathlib
 import sys
 from typing import Any
@@ -68,7 +69,7 @@ class Stage:
         """Number of the first epoch behind it."""
         return self.first_epoch + self.epochs
 
-    @property
+    @functools.cached_property
     def slices(self) -> int:
         """Slices of a bag; 1 where single images are trained on."""
         return bag_pipeline.slices_of(self.run.config)

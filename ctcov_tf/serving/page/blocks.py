@@ -3,7 +3,6 @@
 import base64
 from collections.abc import Iterable, Sequence
 import pathlib
-import threading
 from typing import Any
 
 import gradio as gr
@@ -83,7 +82,6 @@ def create(versions: Versions, limits: Limits) -> gr.Blocks:
                 found = results_lib.answer(
                     contents,
                     served,
-                    stop=threading.Event(),
                     watch=lambda done, of: progress((done, of), desc="answering", unit="images"),
                 )
                 return [None, found, *shown(found, served.info)]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 import csv
 import dataclasses
 import io
-import threading
 from typing import Any
 
 import cv2
@@ -68,15 +67,12 @@ Watch = Callable[[int, int], None]
 """Is told how many images are answered, and of how many."""
 
 
-def answer(
-    files: Mapping[str, bytes], model: ServedModel, *, stop: threading.Event, watch: Watch = lambda done, all: None
-) -> Results:
+def answer(files: Mapping[str, bytes], model: ServedModel, *, watch: Watch = lambda done, all: None) -> Results:
     """Answers files: pictures each for itself, DICOM files by their studies.
 
     Args:
       files: content by name.
       model: that answers, and explains where it can.
-      stop: set when nobody waits any longer.
       watch: shows how far it is.
     """
     dicom = {name: data for name, data in files.items() if dicom_files.is_dicom(data)}
@@ -103,7 +99,7 @@ def answer(
             yield one
 
     try:
-        answered = model.answer_study(dicom, answer_slice, stop=stop, watch=watched)
+        answered = model.answer_study(dicom, answer_slice, watch=watched)
     except (errors.CtcovError, Refusal) as error:
         return Results(tuple(images), (), refused | dict.fromkeys(dicom, errors.one_line(error)))
     for study in answered.studies:

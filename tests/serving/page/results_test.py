@@ -2,7 +2,6 @@
 
 import csv
 import io
-import threading
 
 import numpy as np
 from PIL import Image
@@ -28,9 +27,7 @@ def png(height, width, level=90):
 def ask(model):
     """Answers files by name."""
     served = ServedModel([model], 1, Settings(), Metrics())
-    yield lambda watch=lambda done, of: None, **files: results.answer(
-        files, served, stop=threading.Event(), watch=watch
-    )
+    yield lambda watch=lambda done, of: None, **files: results.answer(files, served, watch=watch)
     served.close()
 
 
@@ -61,7 +58,7 @@ def test_colours_over_the_picture_are_the_overlay(ask):
 def test_a_model_without_heat_maps_is_shown_without(model):
     model.explains = False
     served = ServedModel([model], 1, Settings(), Metrics())
-    (one,) = results.answer({"a": png(16, 16)}, served, stop=threading.Event()).images
+    (one,) = results.answer({"a": png(16, 16)}, served).images
     served.close()
     assert one.heatmaps == {}
     assert parts.picture(one, None).count("<img") == 1
@@ -90,7 +87,7 @@ def test_a_plain_model_has_a_page_too():
         fixed_predictor.info(head="three_class", classes=("normal", "other", "covid19")), 0.1, 0.2, 0.7
     )
     served = ServedModel([plain], 1, Settings(), Metrics())
-    (one,) = results.answer({"a": png(8, 8)}, served, stop=threading.Event()).images
+    (one,) = results.answer({"a": png(8, 8)}, served).images
     served.close()
     said = parts.answer(one, plain.info)
     assert "0.200" in said
