@@ -45,8 +45,8 @@ def load(run: RunDirectory) -> list[RunDirectory]:
 def soft_targets(run: RunDirectory, teachers: Sequence[RunDirectory]) -> npt.NDArray | None:
     """What a run is to answer for its training images: labels and teachers, each in its share.
 
-    Every teacher sees an image once, without augmentation, as it was itself trained to see it; its probabilities are
-    calibrated.
+    Every teacher sees an image without augmentation, as it was itself trained to see it; one that was trained on
+    mirrored images sees them mirrored too, and answers with the mean. Its probabilities are calibrated.
 
     Args:
       run: the run that learns.
@@ -93,4 +93,8 @@ def _probabilities(run: RunDirectory, teacher: RunDirectory) -> npt.NDArray:
 
     seen = dataclasses.replace(run.config, preprocess=teacher.config.preprocess)
     batches = input_pipeline.evaluation_batches(seen, run.labels, "train")
-    return np.concatenate([answer(images).numpy() for images, _ in batches])
+    if not teacher.config.augment.flip:
+        return np.concatenate([answer(images).numpy() for images, _ in batches])
+    return np.concatenate(
+        [(answer(images) + answer(tf.image.flip_left_right(images))).numpy() / 2 for images, _ in batches]
+    )

@@ -7,6 +7,7 @@ from ctcov_tf import errors, input_pipeline
 from ctcov_tf.config import SmallCNNConfig
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import predictions
+from ctcov_tf.models import scores
 from ctcov_tf.training import distillation, train
 
 
@@ -31,6 +32,21 @@ def test_targets_lie_between_labels_and_teachers(tiny_run, tmp_path):
     hard = contents.targets(run.config.data, run.labels, table)[:, 0]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found[:, 0], 0.75 * hard + 0.25 * said, atol=1e-4)
+
+
+def test_a_teacher_that_knows_mirrored_images_answers_for_both(tiny_run, tmp_path):
+    run = student(tiny_run, [], tmp_path / "run", teacher_share=1.0)
+    mirroring = dataclasses.replace(tiny_run.config, augment=dataclasses.replace(tiny_run.config.augment, flip=True))
+    found = distillation.soft_targets(run, [dataclasses.replace(tiny_run, config=mirroring)])
+    network = tiny_run.load_calibrated_model()
+    batches = input_pipeline.evaluation_batches(tiny_run.config, tiny_run.labels, "train")
+    images = np.concatenate([batch.numpy() for batch, _ in batches])
+    upright, mirrored = (
+        scores.probabilities(network(seen, training=False), tiny_run.labels).numpy()
+        for seen in (images, images[:, :, ::-1])
+    )
+    assert np.abs(upright - mirrored).max() > 1e-3
+    np.testing.assert_allclose(found, (upright + mirrored) / 2, atol=1e-5)
 
 
 def test_masked_findings_stay_masked(tiny_parts, tmp_path):
