@@ -137,7 +137,7 @@ class EfficientNetLiteConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PyramidConfig:
-    """What stands behind the backbone: pyramid attention, batch norm, flatten."""
+    """What stands behind the backbone: pyramid attention, batch norm, flatten or average."""
 
     attention: Literal["paper", "slim", "none"] = "paper"
     """Variant of feature pyramid attention (arXiv 1805.10180)."""
@@ -145,6 +145,9 @@ class PyramidConfig:
     """Output channels of the slim variant; the paper variant keeps the backbone's."""
     attention_levels: Literal[2, 3] = 3
     """Levels of the pyramid, each half the size of the last."""
+    pooling: Literal["none", "average"] = "none"
+    """none: the map is flattened, as in the paper; average: averaged over its positions, so that the layers behind it
+    do not depend on the image size."""
     dropout: float = 0.0
     """Share of the last fully connected layer's units dropped in training."""
 

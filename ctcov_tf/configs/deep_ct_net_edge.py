@@ -5,19 +5,31 @@
 
 The backbone is made for TFLite and 8-bit integers: ReLU6, no squeeze-and-excitation. Its ImageNet weights are a package
 (`docs/pretraining.md`); without it give `--weights none` or a file.
+
+Fine-tuning rather than training: layers near the image learn at a tenth of the rate of the last, slices are mirrored
+and cropped too, and the map is averaged, so that the layers behind it stay small at 320 px. What the frozen ImageNet
+features tell of a slice grows with its size up to 384 px (`docs/pretraining.md`).
 """
 
 import dataclasses
 
-from ctcov_tf.config import Config, DeepCTNetEdgeConfig
+from ctcov_tf.config import AugmentConfig, Config, DeepCTNetEdgeConfig, PreprocessConfig
 from ctcov_tf.configs import deep_ct_net_slim
 
-NETWORK = DeepCTNetEdgeConfig(weights="imagenet", attention_levels=2, dropout=0.2)
+NETWORK = DeepCTNetEdgeConfig(weights="imagenet", attention_levels=2, pooling="average", dropout=0.3)
 
 
 def get_config() -> Config:
-    """The settings of `deep_ct_net_slim`, another backbone, in its faster arithmetic."""
-    return with_network(deep_ct_net_slim.get_config(), NETWORK)
+    """Settings for fine-tuning on two cores."""
+    base = with_network(deep_ct_net_slim.get_config(), NETWORK)
+    return dataclasses.replace(
+        base,
+        preprocess=PreprocessConfig(image_size=320),
+        augment=AugmentConfig(flip=True, crop=0.7),
+        train=dataclasses.replace(
+            base.train, epochs=8, early_stages=((224, 8),), first_layer_rate=0.1, ema_momentum=0.98
+        ),
+    )
 
 
 def with_network(config: Config, network: DeepCTNetEdgeConfig) -> Config:

@@ -1,4 +1,4 @@
-"""What Deep-CT-Net and part 3 of Deep-CXR-Net share: backbone, pyramid attention, batch norm, flatten."""
+"""What Deep-CT-Net and part 3 of Deep-CXR-Net share: backbone, pyramid attention, batch norm, flatten or average."""
 
 import keras
 
@@ -9,7 +9,7 @@ from ctcov_tf.models.efficientnet_lite import efficientnet_lite
 
 
 def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig | DeepCTNetEdgeConfig) -> keras.KerasTensor:
-    """Builds the network up to the flattened features.
+    """Builds the network up to the features of an image.
 
     Args:
       image: (batch, size, size, 3) float32, pre-processed.
@@ -32,6 +32,8 @@ def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig | DeepCT
             name="attention",
         )(x)
     x = FusedBatchNormalization(momentum=backbones.BATCH_NORM_MOMENTUM, name="head_bn")(x)
+    if config.pooling == "average":
+        return keras.layers.GlobalAveragePooling2D(name="average_pool")(x)
     return keras.layers.Flatten(name="flatten")(x)
 
 

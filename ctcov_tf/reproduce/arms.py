@@ -113,6 +113,7 @@ def ablation(preset: str, protocol: Protocol) -> list[Arm]:
             arms[f"attention_{attention}"] = (f"attention: {attention}", changed("model", attention=attention))
     levels = 5 - model.attention_levels
     arms[f"levels_{levels}"] = (f"{levels} levels of attention", changed("model", attention_levels=levels))
+    arms["pooling_average"] = ("average of the map in place of flatten", changed("model", pooling="average"))
     stride = 48 - model.output_stride
     arms[f"stride_{stride}"] = (f"output stride {stride}", changed("model", output_stride=stride))
     for step, title in (("equalise", "equalisation"), ("blur", "blur"), ("standardise", "standardisation")):

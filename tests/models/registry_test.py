@@ -15,6 +15,7 @@ CONFIGS = {
     "paper": dataclasses.replace(TINY, attention="paper"),
     "slim": TINY,
     "slim_2_levels_stride_16": dataclasses.replace(TINY, attention_levels=2, output_stride=16),
+    "average": dataclasses.replace(TINY, pooling="average"),
     "no_attention": dataclasses.replace(TINY, attention="none", dropout=0.5),
     "small_cnn": SmallCNNConfig(channels=(8, 12)),
     "edge": DeepCTNetEdgeConfig(repeats=(1, 1, 1, 1, 1, 1, 1), width=0.25, attention_channels=8, dense_units=8),

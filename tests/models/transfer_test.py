@@ -35,6 +35,14 @@ def test_resizes_the_dense_layer_over_the_map(small, large):
     np.testing.assert_allclose(*answers, atol=1e-5)
 
 
+def test_an_averaged_map_has_one_dense_layer_for_all_sizes():
+    averaging = dataclasses.replace(TINY, pooling="average")
+    source, target = registry.build(averaging, 64, 1), registry.build(averaging, 128, 1)
+    assert transfer.transfer_weights(source, target) == []
+    for a, b in zip(source.weights, target.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_keeps_where_the_weights_look():
     source, target = registry.build(TINY, 64, 1), registry.build(TINY, 128, 1)
     kernel = np.zeros((4, 4, 10, 6), "float32")

@@ -26,6 +26,7 @@ def test_each_arm_of_the_ablation_changes_one_thing():
         "attention_none": ["attention"],
         "attention_paper": ["attention"],
         "levels_3": ["attention_levels"],
+        "pooling_average": ["pooling"],
         "stride_16": ["output_stride"],
         "no_equalise": ["equalise"],
         "no_blur": ["blur"],
@@ -38,7 +39,7 @@ def test_each_arm_of_the_ablation_changes_one_thing():
 
 def test_arms_are_the_other_values_of_a_network():
     names = [arm.name for arm in arms.ablation("deep_ct_net", TINY)]
-    assert names[:5] == ["whole", "attention_none", "attention_slim", "levels_2", "stride_16"]
+    assert names[:6] == ["whole", "attention_none", "attention_slim", "levels_2", "pooling_average", "stride_16"]
     assert "stride_32" in [arm.name for arm in arms.ablation("deep_ct_net_tiny", TINY)]
 
 
