@@ -4,6 +4,7 @@ Every field is a flag of `train.py`, named after the field; its docstring is the
 (`ctcov_tf/configs/`) is one `Config`.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -279,6 +280,8 @@ class TrainConfig:
     """Weight each class by the inverse of its share of the training images."""
     ema_momentum: float = 0.0
     """Momentum of the moving average of the weights that is validated and saved; 0 turns it off."""
+    checkpoint: Literal["best", "last"] = "best"
+    """Epoch of the last stage whose weights are kept: that with the best validation AUC, or the last one."""
     precision: Precision = "auto"
     """Arithmetic of the training step; weights stay float32. auto: bfloat16 where the processor has it."""
     patience: int = 0
@@ -296,6 +299,15 @@ class TrainConfig:
     """Finished runs that answer as this one is to: the mean of their probabilities joins the targets."""
     teacher_share: float = 0.5
     """Share of the teachers in the targets; the rest are the labels."""
+
+    def kept_epoch(self, validation_aucs: Sequence[float]) -> int:
+        """Which epoch is kept, from 0.
+
+        Args:
+          validation_aucs: of each epoch of the last stage.
+        """
+        epochs = range(len(validation_aucs))
+        return epochs[-1] if self.checkpoint == "last" else max(epochs, key=lambda epoch: validation_aucs[epoch])
 
 
 @dataclasses.dataclass(frozen=True)

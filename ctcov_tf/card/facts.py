@@ -62,7 +62,7 @@ def collect(run: RunDirectory, verification: pathlib.Path | None = None) -> dict
         "settings": settings,
         "versions": run.versions,
         "data": {**run.manifest, **dataset_facts.read(run.manifest["name"], run.config.data.data_dir)},
-        "training": _training(run.history_file),
+        "training": _training(run.history_file, run.config.train),
         "calibration": _read(run, run.calibration_file, FINISH),
         "evaluation": evaluation,
         "test_readings": _readings(run.test_readings_file),
@@ -97,8 +97,8 @@ def _export(run: RunDirectory, verification: pathlib.Path | None, evaluation: An
     return record
 
 
-def _training(history: pathlib.Path) -> dict[str, Any] | Unknown:
-    """Epochs, and the one whose weights were kept: the best validation AUC at the last image size."""
+def _training(history: pathlib.Path, settings: config.TrainConfig) -> dict[str, Any] | Unknown:
+    """Epochs, and the one of the last image size whose weights were kept."""
     if not history.is_file():
         return FINISH
     with history.open(newline="", encoding="utf-8") as table:
@@ -111,7 +111,7 @@ def _training(history: pathlib.Path) -> dict[str, Any] | Unknown:
             found[f"last_{name}"] = float(rows[-1][name])
     if rows[-1].get("val_auc"):
         last_stage = [row for row in rows if row.get("image_size") == rows[-1].get("image_size")]
-        kept = max(last_stage, key=lambda row: float(row["val_auc"]))
+        kept = last_stage[settings.kept_epoch([float(row["val_auc"]) for row in last_stage])]
         found |= {"kept_epoch": rows.index(kept) + 1, "kept_val_auc": float(kept["val_auc"])}
     return found
 

@@ -27,7 +27,12 @@ def get_config() -> Config:
         preprocess=PreprocessConfig(image_size=320),
         augment=AugmentConfig(flip=True, crop=0.7),
         train=dataclasses.replace(
-            base.train, epochs=8, early_stages=((224, 8),), first_layer_rate=0.1, ema_momentum=0.98
+            base.train,
+            epochs=8,
+            early_stages=((224, 8),),
+            first_layer_rate=0.1,
+            ema_momentum=0.98,
+            checkpoint="last",
         ),
     )
 

@@ -23,6 +23,7 @@ def get_config() -> Config:
         train=dataclasses.replace(
             base.train,
             early_stages=((128, 24),),
+            checkpoint="last",
             init_from="runs/pretrain_ct_rotation",
             teachers=("runs/edge_0", "runs/edge_1", "runs/edge_2"),
         ),

@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn import metrics as sk
 
 from ctcov_tf import RESEARCH_USE, files
+from ctcov_tf.config import TrainConfig
 from ctcov_tf.statistics import bootstrap
 
 # Okabe and Ito's palette: told apart with every kind of colour vision
@@ -124,7 +125,7 @@ def confusion(matrix: npt.ArrayLike, class_names: Sequence[str], title: str) -> 
     return figure
 
 
-def history(epochs: pd.DataFrame) -> Figure:
+def history(epochs: pd.DataFrame, config: TrainConfig) -> Figure:
     """Loss, AUC and learning rate by epoch; the dot is the epoch whose weights were kept.
 
     Dotted lines part stages of different image size; the kept epoch is one of the last stage.
@@ -132,6 +133,7 @@ def history(epochs: pd.DataFrame) -> Figure:
     Args:
       epochs: the run's history: `epoch` and some of `loss`, `val_loss`, `auc`, `val_auc`,
         `learning_rate`, `image_size`.
+      config: which epoch was kept.
     """
     panels = {
         "Loss": {"loss": "train", "val_loss": "validation"},
@@ -157,15 +159,16 @@ def history(epochs: pd.DataFrame) -> Figure:
             elif drawn:
                 axes.legend()
             if "val_auc" in drawn and len(epochs):
-                best = _best_epoch(epochs)
-                _operating_point(axes, "validation", (number[best], epochs["val_auc"].iloc[best]))
+                kept = _kept_epoch(epochs, config)
+                _operating_point(axes, "validation", (number[kept], epochs["val_auc"].iloc[kept]))
             _mark_stages(axes, epochs, number)
     return figure
 
 
-def _best_epoch(epochs: pd.DataFrame) -> int:
+def _kept_epoch(epochs: pd.DataFrame, config: TrainConfig) -> int:
     sizes = epochs["image_size"] if "image_size" in epochs else pd.Series(0, index=epochs.index)
-    return int(np.argmax(epochs["val_auc"].where(sizes == sizes.iloc[-1], -1)))
+    last_stage = np.flatnonzero(sizes == sizes.iloc[-1])
+    return int(last_stage[config.kept_epoch(epochs["val_auc"].iloc[last_stage].tolist())])
 
 
 def _mark_stages(axes: Axes, epochs: pd.DataFrame, number: npt.NDArray) -> None:

@@ -218,7 +218,7 @@ def _draw(
     if run.history_file.is_file():
         epochs = pd.read_csv(run.history_file)
         if len(epochs):
-            figures.save(figures.history(epochs), run.figures / "history.png")
+            figures.save(figures.history(epochs, run.config.train), run.figures / "history.png")
 
 
 def _matrix(part: dict[str, Any], labels: Labels) -> tuple[npt.NDArray, Sequence[str]]:

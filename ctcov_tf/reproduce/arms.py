@@ -120,6 +120,7 @@ def ablation(preset: str, protocol: Protocol) -> list[Arm]:
         without = f"without {title}" + (": images in [0, 1]" if step == "standardise" else "")
         arms[f"no_{step}"] = (without, changed("preprocess", **{step: False}))
     arms[FOCAL] = ("focal loss", changed("train", loss="focal"))
+    arms["last_epoch"] = ("last epoch in place of the best", changed("train", checkpoint="last"))
     arms["no_augment"] = ("without augmentation", changed("augment", rotation_degrees=0.0, translation=0.0))
     return [Arm(name, title, preset, config) for name, (title, config) in arms.items()]
 

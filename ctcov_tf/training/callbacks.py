@@ -13,6 +13,7 @@ from sklearn import metrics as sklearn_metrics
 import tensorflow as tf
 
 from ctcov_tf import errors, files
+from ctcov_tf.config import TrainConfig
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
 from ctcov_tf.training import checkpoints
@@ -155,23 +156,27 @@ class LearningRateLog(keras.callbacks.Callback):
             logs["image_size"] = self.image_size
 
 
-class BestWeights(keras.callbacks.Callback):
-    """Saves the (averaged) weights of the epoch with the best `val_auc`, whole or not at all.
+class KeptWeights(keras.callbacks.Callback):
+    """Saves the (averaged) weights of the epoch that is kept, whole or not at all.
 
     Args:
       path: the `.npz` file.
       past: `val_auc` of the epochs already trained.
+      config: whether the best epoch is kept or the last.
     """
 
-    def __init__(self, path: pathlib.Path, past: list[float]):
+    def __init__(self, path: pathlib.Path, past: list[float], config: TrainConfig):
         super().__init__()
         self.path = path
-        self.best = max(past, default=float("-inf"))
+        self.past = list(past)
+        self.config = config
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Compares and saves."""
-        if logs is not None and logs["val_auc"] > self.best:
-            self.best = logs["val_auc"]
+        if logs is None:
+            return
+        self.past.append(logs["val_auc"])
+        if self.config.kept_epoch(self.past) == len(self.past) - 1:
             with averaged_weights(self.model):
                 checkpoints.save(self.path, self.model.weights, epoch + 1)
 

@@ -122,7 +122,7 @@ def train(stage: Stage, weights_from: keras.Model | None) -> keras.Model:
     replicas = strategy.num_replicas_in_sync
     called = _learning(stage, model, known.get("validation"), replicas)
     if stage.last and task.chief:
-        called.append(callbacks.BestWeights(best_file, past))
+        called.append(callbacks.KeptWeights(best_file, past, settings))
     if stage.last and settings.patience:
         called.append(callbacks.ResumableEarlyStopping(past, settings.patience))
     if task.chief:

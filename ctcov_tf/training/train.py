@@ -70,8 +70,8 @@ def create_run(preset: str, config: Config, path: pathlib.Path) -> run_directory
 def train(run: run_directory.RunDirectory) -> bool:
     """Trains the run from its beginning or from its last whole epoch, and writes `model.keras`.
 
-    Stages before the last train at their own image size and hand their weights on; the best epoch by
-    validation AUC is chosen among those of the last stage. Ctrl-C ends training early and keeps the
+    Stages before the last train at their own image size and hand their weights on; the epoch that is kept, the best
+    by validation AUC or the last, is one of the last stage. Ctrl-C ends training early and keeps the
     best epoch so far. Where several workers train, the chief alone writes. Networks of prototypes have neither epochs
     nor stages (`prototypes.fit`).
 

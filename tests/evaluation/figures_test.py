@@ -8,6 +8,7 @@ from PIL import Image
 import pytest
 
 from ctcov_tf import RESEARCH_USE
+from ctcov_tf.config import TrainConfig
 from ctcov_tf.evaluation import figures
 
 
@@ -27,12 +28,12 @@ def texts(figure):
     return {text.get_text() for text in figure.findobj(mpl.text.Text)}
 
 
-def drawings(curves):
+def drawings(curves, checkpoint="best"):
     epochs = pd.DataFrame(
         {
             "epoch": [0, 1, 2],
             "loss": [3, 2, 1],
-            "val_auc": [0.9, 0.6, 0.7],
+            "val_auc": [0.9, 0.75, 0.7],
             "learning_rate": 1e-4,
             "image_size": [64, 96, 96],
         }
@@ -41,7 +42,7 @@ def drawings(curves):
         figures.roc(curves, 0.5, "test"),
         figures.precision_recall(curves, 0.5),
         figures.confusion([[3, 1], [2, 4]], ["covid19", "normal"], "Confusion, test"),
-        figures.history(epochs),
+        figures.history(epochs, TrainConfig(checkpoint=checkpoint)),
     ]
 
 
@@ -76,10 +77,11 @@ def test_confusion_shows_counts_and_shares_of_the_truth():
     assert {"3\n75%", "1\n25%", "2\n33%", "4\n67%"} <= texts(figures.confusion([[3, 1], [2, 4]], ["a", "b"], "t"))
 
 
-def test_history_marks_the_kept_epoch_of_the_last_stage(curves):
-    auc = drawings(curves)[-1].axes[1]
+@pytest.mark.parametrize(("checkpoint", "kept"), [("best", (2, 0.75)), ("last", (3, 0.7))])
+def test_history_marks_the_kept_epoch_of_the_last_stage(curves, checkpoint, kept):
+    auc = drawings(curves, checkpoint)[-1].axes[1]
     dots = [line for line in auc.lines if line.get_marker() == "o" and len(line.get_xdata()) == 1]
-    assert [(float(dot.get_xdata()[0]), float(dot.get_ydata()[0])) for dot in dots] == [(3, 0.7)]
+    assert [(float(dot.get_xdata()[0]), float(dot.get_ydata()[0])) for dot in dots] == [kept]
 
 
 @pytest.mark.parametrize("frame", [predictions(0).assign(target=1), predictions(0).head(0)], ids=["one class", "empty"])

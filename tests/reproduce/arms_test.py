@@ -32,6 +32,7 @@ def test_each_arm_of_the_ablation_changes_one_thing():
         "no_blur": ["blur"],
         "no_standardise": ["standardise"],
         "focal": ["loss"],
+        "last_epoch": ["checkpoint"],
         "no_augment": ["rotation_degrees", "translation"],
     }
     assert whole.title == "Deep-CT-Net (slim), whole"

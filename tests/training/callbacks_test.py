@@ -5,6 +5,7 @@ from sklearn import metrics
 import tensorflow as tf
 
 from ctcov_tf import errors
+from ctcov_tf.config import TrainConfig
 from ctcov_tf.model_info import Labels
 from ctcov_tf.training import callbacks, checkpoints, optimization
 
@@ -50,18 +51,19 @@ def test_findings_are_judged_by_the_mean_over_those_that_can_be():
     assert logs["val_auc"] == pytest.approx(np.mean(expected))
 
 
-def test_best_weights_are_kept(tmp_path):
+@pytest.mark.parametrize(("checkpoint", "expected_epoch"), [("best", 1), ("last", 2)])
+def test_one_epoch_is_kept(checkpoint, expected_epoch, tmp_path):
     model = small_model()
-    callback = callbacks.BestWeights(tmp_path / "best.npz", past=[0.5])
+    callback = callbacks.KeptWeights(tmp_path / "best.npz", [0.5], TrainConfig(checkpoint=checkpoint))
     callback.set_model(model)
     callback.on_epoch_end(0, {"val_auc": 0.4})
-    assert not (tmp_path / "best.npz").exists()
+    assert (tmp_path / "best.npz").exists() == (checkpoint == "last")
     kept = None
     for epoch, auc in enumerate([0.7, 0.9, 0.8]):
         model.set_weights([np.full_like(weight, epoch) for weight in model.get_weights()])
         callback.on_epoch_end(epoch, {"val_auc": auc})
-        kept = model.get_weights() if auc == 0.9 else kept
-    assert checkpoints.load(tmp_path / "best.npz", model.weights) == 2
+        kept = model.get_weights() if epoch == expected_epoch else kept
+    assert checkpoints.load(tmp_path / "best.npz", model.weights) == expected_epoch + 1
     for ours, expected in zip(model.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(ours, expected)
 
