@@ -7,7 +7,7 @@ The backbone is made for TFLite and 8-bit integers: ReLU6, no squeeze-and-excita
 (`docs/pretraining.md`); without it give `--weights none` or a file.
 
 Fine-tuning rather than training: layers near the image learn at a tenth of the rate of the last, slices are mirrored
-and cropped too, and the map is averaged, so that the layers behind it stay small at 320 px. What the frozen ImageNet
+and cropped too, and the map is averaged, so that the layers behind it stay small at 384 px. What the frozen ImageNet
 features tell of a slice grows with its size up to 384 px (`docs/pretraining.md`).
 """
 
@@ -24,12 +24,12 @@ def get_config() -> Config:
     base = with_network(deep_ct_net_slim.get_config(), NETWORK)
     return dataclasses.replace(
         base,
-        preprocess=PreprocessConfig(image_size=320),
+        preprocess=PreprocessConfig(image_size=384),
         augment=AugmentConfig(flip=True, crop=0.7),
         train=dataclasses.replace(
             base.train,
             epochs=8,
-            early_stages=((224, 8),),
+            early_stages=((224, 6),),
             first_layer_rate=0.1,
             ema_momentum=0.98,
             checkpoint="last",

@@ -10,7 +10,7 @@ The mean of the teachers, which see every slice mirrored too, is half of its tar
 
 import dataclasses
 
-from ctcov_tf.config import AugmentConfig, Config
+from ctcov_tf.config import AugmentConfig, Config, PreprocessConfig
 from ctcov_tf.configs import deep_ct_net_slim
 
 
@@ -19,10 +19,12 @@ def get_config() -> Config:
     base = deep_ct_net_slim.get_config()
     return dataclasses.replace(
         base,
+        preprocess=PreprocessConfig(image_size=256),
         augment=AugmentConfig(flip=True),
         train=dataclasses.replace(
             base.train,
-            early_stages=((128, 24),),
+            epochs=5,
+            early_stages=((128, 18),),
             checkpoint="last",
             init_from="runs/pretrain_ct_rotation",
             teachers=("runs/edge_0", "runs/edge_1", "runs/edge_2"),
