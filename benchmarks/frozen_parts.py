@@ -20,12 +20,16 @@ def random_parts(config: config_lib.ModelConfig, image_size: int) -> list[Frozen
       config: of the network.
       image_size: side of the images, pixels.
     """
-    if not isinstance(config, config_lib.DeepCXRNetConfig):
+    if isinstance(config, config_lib.DeepCXRNetConfig):
+        shared, kind = config_lib.PyramidNetConfig, config_lib.DeepCTNetConfig
+    elif isinstance(config, config_lib.DeepCXRNetEdgeConfig):
+        shared, kind = config_lib.PyramidNetEdgeConfig, config_lib.DeepCTNetEdgeConfig
+    else:
         return []
-    shared = {field.name: getattr(config, field.name) for field in dataclasses.fields(config_lib.PyramidNetConfig)}
+    given = {field.name: getattr(config, field.name) for field in dataclasses.fields(shared)}
     parts = []
     for name, labels in LABELS.items():
-        alone = config_lib.DeepCTNetConfig(**{**shared, "weights": "none"}, head=labels.head)
+        alone = kind(**{**given, "weights": "none"}, head=labels.head)
         network = registry.build(alone, image_size, len(labels.outputs))
         parts.append(FrozenPart(PartInfo(name, "random weights", labels, "nothing", ""), network))
     return parts

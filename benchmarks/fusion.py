@@ -69,7 +69,7 @@ def measure(preset: str, image_size: int, rounds: int, policy: str) -> record.Ca
       Milliseconds an image; ratios say how many times as fast as three trainings.
     """
     config = registry.without_weights(configs.load(preset).model)
-    assert isinstance(config, config_lib.DeepCXRNetConfig), f"{preset}: no preset of Deep-CXR-Net"
+    assert isinstance(config, config_lib.FusionConfig), f"{preset}: no preset of Deep-CXR-Net"
     rng = np.random.default_rng(0)
     images = tf.constant(rng.normal(size=(BATCH_SIZE, image_size, image_size, 3)).astype("float32"))
     targets = tf.constant((np.arange(BATCH_SIZE)[:, None] % 2).astype("float32"))

@@ -6,7 +6,7 @@ import pathlib
 from typing import Any, Literal
 
 from ctcov_tf import configs, errors, run_directory
-from ctcov_tf.config import Config, DeepCXRNetConfig
+from ctcov_tf.config import Config, DeepCXRNetConfig, DeepCXRNetEdgeConfig, FusionConfig
 from ctcov_tf.evaluation import comparison_files
 from ctcov_tf.evaluation.comparison import compare
 from ctcov_tf.reproduce import cells
@@ -85,7 +85,7 @@ def ablate(preset: str, config: Config, out: pathlib.Path, *, parts: Sequence[Ar
     return comparison
 
 
-def _check_fusion(preset: str, config: Config) -> DeepCXRNetConfig:
-    if not isinstance(config.model, DeepCXRNetConfig):
+def _check_fusion(preset: str, config: Config) -> DeepCXRNetConfig | DeepCXRNetEdgeConfig:
+    if not isinstance(config.model, FusionConfig):
         raise errors.CtcovError(f"{preset}: is no fusion, there is no part to leave out: choose deep_cxr_net")
     return config.model

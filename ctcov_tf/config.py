@@ -162,6 +162,14 @@ class PyramidNetConfig(PyramidConfig, DenseNetConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class PyramidNetEdgeConfig(PyramidConfig, EfficientNetLiteConfig):
+    """What the two share for devices (not in the paper): EfficientNet-Lite in the place of DenseNet."""
+
+    attention: Literal["paper", "slim", "none"] = "slim"
+    """Variant of feature pyramid attention (arXiv 1805.10180)."""
+
+
+@dataclasses.dataclass(frozen=True)
 class DeepCTNetConfig(PyramidNetConfig):
     """Deep-CT-Net (sections 2.2 and 4.2): DenseNet, pyramid attention, batch norm, flatten, dense."""
 
@@ -173,11 +181,9 @@ class DeepCTNetConfig(PyramidNetConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class DeepCTNetEdgeConfig(PyramidConfig, EfficientNetLiteConfig):
+class DeepCTNetEdgeConfig(PyramidNetEdgeConfig):
     """Deep-CT-Net over EfficientNet-Lite, for devices (not in the paper)."""
 
-    attention: Literal["paper", "slim", "none"] = "slim"
-    """Variant of feature pyramid attention (arXiv 1805.10180)."""
     head: Head = "binary"
     """binary: one sigmoid, the positive class against the rest; two_class, three_class, four_class: softmax over the
     dataset's classes; findings: one sigmoid a finding."""
@@ -186,8 +192,8 @@ class DeepCTNetEdgeConfig(PyramidConfig, EfficientNetLiteConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class DeepCXRNetConfig(PyramidNetConfig):
-    """Deep-CXR-Net (sections 2.3 and 4.2): features and the likelihoods of two frozen parts, fused."""
+class FusionConfig:
+    """Features of part 3 of Deep-CXR-Net and the likelihoods of two frozen parts, fused (section 2.3)."""
 
     head: ClassVar[Head] = "binary"
 
@@ -201,6 +207,16 @@ class DeepCXRNetConfig(PyramidNetConfig):
     """cached: once an image, before training and without augmentation; on_the_fly: of every augmented image."""
     dense_units: tuple[int, int] = (32, 16)
     """Units of the two fully connected layers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepCXRNetConfig(FusionConfig, PyramidNetConfig):
+    """Deep-CXR-Net (sections 2.3 and 4.2)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DeepCXRNetEdgeConfig(FusionConfig, PyramidNetEdgeConfig):
+    """Deep-CXR-Net over EfficientNet-Lite, for devices (not in the paper)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,6 +258,7 @@ ModelConfig = (
     DeepCTNetConfig
     | DeepCTNetEdgeConfig
     | DeepCXRNetConfig
+    | DeepCXRNetEdgeConfig
     | DenseNetClassifierConfig
     | SmallCNNConfig
     | BaselineConfig

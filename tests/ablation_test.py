@@ -96,9 +96,10 @@ def test_a_missing_part_shows_before_anything_is_trained(small_config, tmp_path,
         ablation.ablate("deep_cxr_net_tiny", dataclasses.replace(small_config, model=model), tmp_path / "out")
 
 
-def test_settings_are_the_presets_but_for_what_is_given():
-    preset = ablation.settings("deep_cxr_net_tiny")
-    changed = ablation.settings("deep_cxr_net_tiny", model={"part1": "p1", "part2": None}, train={"epochs": 3})
+@pytest.mark.parametrize("name", ["deep_cxr_net_tiny", "deep_cxr_net_edge"])
+def test_settings_are_the_presets_but_for_what_is_given(name):
+    preset = ablation.settings(name)
+    changed = ablation.settings(name, model={"part1": "p1", "part2": None}, train={"epochs": 3})
     assert changed.model == dataclasses.replace(preset.model, part1="p1")
     assert changed.train == dataclasses.replace(preset.train, epochs=3)
     assert changed.data == preset.data

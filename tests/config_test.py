@@ -21,7 +21,11 @@ def test_preset_survives_json(preset):
         preprocess=st.builds(config.PreprocessConfig),
         augment=st.just(config.AugmentConfig()),
         model=st.one_of(
-            st.builds(config.DeepCTNetConfig), st.builds(config.DeepCTNetEdgeConfig), st.builds(config.SmallCNNConfig)
+            st.builds(config.DeepCTNetConfig),
+            st.builds(config.DeepCTNetEdgeConfig),
+            st.builds(config.DeepCXRNetConfig),
+            st.builds(config.DeepCXRNetEdgeConfig),
+            st.builds(config.SmallCNNConfig),
         ),
         train=st.just(config.TrainConfig(early_stages=((64, 2), (96, 1)))),
     )

@@ -16,6 +16,7 @@ hypothesis.settings.register_profile("ctcov", deadline=None)  # a busy machine i
 hypothesis.settings.load_profile("ctcov")
 
 PROJECT = pathlib.Path(__file__).parent.parent
+TINY_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,22 +85,17 @@ def tiny_run(tiny_config, tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def tiny_parts(tiny_config, tmp_path_factory: pytest.TempPathFactory):
     """Run directories of untrained tiny parts of Deep-CXR-Net, by name."""
-    folder = tmp_path_factory.mktemp("parts")
-    heads = {"part1": ("findings", "phantom/cxr_tiny"), "part2": ("two_class", "phantom/cxr_pneumonia_tiny")}
-    return {
-        name: untrained_run(
-            folder / name,
-            f"cxr_{name}_tiny",
-            dataclasses.replace(
-                tiny_config,
-                data=dataclasses.replace(tiny_config.data, dataset=dataset, positive="pneumonia"),
-                model=dataclasses.replace(
-                    tiny_config.model, head=head, blocks=(1, 1, 1), output_stride=16, attention_levels=2
-                ),
-            ),
-        )
-        for name, (head, dataset) in heads.items()
-    }
+    model = dataclasses.replace(tiny_config.model, blocks=(1, 1, 1), output_stride=16, attention_levels=2)
+    return untrained_parts(tmp_path_factory.mktemp("parts"), "tiny", dataclasses.replace(tiny_config, model=model))
+
+
+@pytest.fixture(scope="session")
+def tiny_edge_parts(tiny_config, tmp_path_factory: pytest.TempPathFactory):
+    """The same over EfficientNet-Lite."""
+    from ctcov_tf import config
+
+    model = config.DeepCTNetEdgeConfig(**TINY_EDGE, dense_units=16)
+    return untrained_parts(tmp_path_factory.mktemp("edge_parts"), "edge", dataclasses.replace(tiny_config, model=model))
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +117,45 @@ def tiny_fusion_config(tiny_config, tiny_parts):
             part2=str(tiny_parts["part2"].path),
         ),
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_edge_fusion_config(tiny_fusion_config, tiny_edge_parts):
+    """Configuration of a tiny Deep-CXR-Net for devices over `tiny_edge_parts`."""
+    from ctcov_tf import config
+
+    return dataclasses.replace(
+        tiny_fusion_config,
+        model=config.DeepCXRNetEdgeConfig(
+            **TINY_EDGE,
+            dense_units=(16, 8),
+            part1=str(tiny_edge_parts["part1"].path),
+            part2=str(tiny_edge_parts["part2"].path),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_edge_fusion_run(tiny_edge_fusion_config, tmp_path_factory: pytest.TempPathFactory):
+    """Run directory of it, all three networks untrained."""
+    return untrained_run(tmp_path_factory.mktemp("runs") / "edge_fusion", "deep_cxr_net_edge", tiny_edge_fusion_config)
+
+
+def untrained_parts(folder: pathlib.Path, variant: str, config):
+    """Writes run directories of both parts of Deep-CXR-Net with random weights, and gives them by name."""
+    heads = {"part1": ("findings", "phantom/cxr_tiny"), "part2": ("two_class", "phantom/cxr_pneumonia_tiny")}
+    return {
+        name: untrained_run(
+            folder / name,
+            f"cxr_{name}_{variant}",
+            dataclasses.replace(
+                config,
+                data=dataclasses.replace(config.data, dataset=dataset, positive="pneumonia"),
+                model=dataclasses.replace(config.model, head=head),
+            ),
+        )
+        for name, (head, dataset) in heads.items()
+    }
 
 
 def untrained_run(path: pathlib.Path, preset: str, config):

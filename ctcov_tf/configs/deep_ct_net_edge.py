@@ -13,7 +13,7 @@ features tell of a slice grows with its size up to 384 px (`docs/pretraining.md`
 
 import dataclasses
 
-from ctcov_tf.config import AugmentConfig, Config, DeepCTNetEdgeConfig, PreprocessConfig
+from ctcov_tf.config import AugmentConfig, Config, DeepCTNetEdgeConfig, ModelConfig, PreprocessConfig
 from ctcov_tf.configs import deep_ct_net_slim
 
 NETWORK = DeepCTNetEdgeConfig(weights="imagenet", attention_levels=2, pooling="average", dropout=0.3)
@@ -26,22 +26,20 @@ def get_config() -> Config:
         base,
         preprocess=PreprocessConfig(image_size=384),
         augment=AugmentConfig(flip=True, crop=0.7),
-        train=dataclasses.replace(
-            base.train,
-            epochs=8,
-            early_stages=((224, 6),),
-            first_layer_rate=0.1,
-            ema_momentum=0.98,
-            checkpoint="last",
-        ),
+        train=dataclasses.replace(base.train, epochs=8, early_stages=((224, 6),)),
     )
 
 
-def with_network(config: Config, network: DeepCTNetEdgeConfig) -> Config:
-    """A configuration with this network and float32: on processors depthwise convolutions are slower in bfloat16.
+def with_network(config: Config, network: ModelConfig) -> Config:
+    """A configuration with this network, fine-tuned in float32.
+
+    On processors depthwise convolutions are slower in bfloat16.
 
     Args:
       config: of another network.
       network: the one to train.
     """
-    return dataclasses.replace(config, model=network, train=dataclasses.replace(config.train, precision="float32"))
+    train = dataclasses.replace(
+        config.train, first_layer_rate=0.1, ema_momentum=0.98, checkpoint="last", precision="float32"
+    )
+    return dataclasses.replace(config, model=network, train=train)

@@ -11,7 +11,7 @@ from typing import Any
 
 import keras
 
-from ctcov_tf.config import DeepCXRNetConfig
+from ctcov_tf.config import DeepCXRNetConfig, DeepCXRNetEdgeConfig
 from ctcov_tf.model_info import PartInfo
 from ctcov_tf.models.pyramid_features import pyramid_features
 
@@ -29,7 +29,9 @@ class FrozenPart:
     network: keras.Model
 
 
-def deep_cxr_net(config: DeepCXRNetConfig, image_size: int, outputs: int, parts: Sequence[FrozenPart]) -> keras.Model:
+def deep_cxr_net(
+    config: DeepCXRNetConfig | DeepCXRNetEdgeConfig, image_size: int, outputs: int, parts: Sequence[FrozenPart]
+) -> keras.Model:
     """Builds the whole network over the trained parts.
 
     Args:
@@ -51,7 +53,9 @@ def deep_cxr_net(config: DeepCXRNetConfig, image_size: int, outputs: int, parts:
     return keras.Model(image, _fused(config, image, likelihoods, outputs), name="deep_cxr_net")
 
 
-def fusion(config: DeepCXRNetConfig, image_size: int, outputs: int, likelihoods: int) -> keras.Model:
+def fusion(
+    config: DeepCXRNetConfig | DeepCXRNetEdgeConfig, image_size: int, outputs: int, likelihoods: int
+) -> keras.Model:
     """Builds what is trained: part 3 and the layers behind it.
 
     Args:
@@ -74,7 +78,10 @@ def fusion(config: DeepCXRNetConfig, image_size: int, outputs: int, likelihoods:
 
 
 def _fused(
-    config: DeepCXRNetConfig, image: keras.KerasTensor, likelihoods: list[keras.KerasTensor], outputs: int
+    config: DeepCXRNetConfig | DeepCXRNetEdgeConfig,
+    image: keras.KerasTensor,
+    likelihoods: list[keras.KerasTensor],
+    outputs: int,
 ) -> keras.KerasTensor:
     """Logits from part 3's features and the likelihoods: two fully connected layers, then the last."""
     x = pyramid_features(image, config)

@@ -2,13 +2,13 @@
 
 import keras
 
-from ctcov_tf.config import DeepCTNetEdgeConfig, PyramidNetConfig
+from ctcov_tf.config import PyramidNetConfig, PyramidNetEdgeConfig
 from ctcov_tf.layers import FeaturePyramidAttention, FusedBatchNormalization
 from ctcov_tf.models import backbone_weights, backbones
 from ctcov_tf.models.efficientnet_lite import efficientnet_lite
 
 
-def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig | DeepCTNetEdgeConfig) -> keras.KerasTensor:
+def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig | PyramidNetEdgeConfig) -> keras.KerasTensor:
     """Builds the network up to the features of an image.
 
     Args:
@@ -37,9 +37,9 @@ def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig | DeepCT
     return keras.layers.Flatten(name="flatten")(x)
 
 
-def _backbone(image: keras.KerasTensor, config: PyramidNetConfig | DeepCTNetEdgeConfig) -> keras.KerasTensor:
+def _backbone(image: keras.KerasTensor, config: PyramidNetConfig | PyramidNetEdgeConfig) -> keras.KerasTensor:
     """The feature map, (batch, height, width, channels)."""
-    if isinstance(config, DeepCTNetEdgeConfig):
+    if isinstance(config, PyramidNetEdgeConfig):
         scaled = keras.layers.Rescaling(config.input_scale, config.input_offset, dtype="float32", name="rescaling")
         return efficientnet_lite(scaled(image), repeats=config.repeats, width=config.width)
     return backbones.dense_net(

@@ -10,6 +10,7 @@ from ctcov_tf.config import (
     DeepCTNetConfig,
     DeepCTNetEdgeConfig,
     DeepCXRNetConfig,
+    DeepCXRNetEdgeConfig,
     DenseNetClassifierConfig,
     DenseNetConfig,
     EfficientNetLiteConfig,
@@ -42,7 +43,7 @@ def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[Fr
     """
     if isinstance(config, DeepCTNetConfig | DeepCTNetEdgeConfig):
         return deep_ct_net(config, image_size, outputs)
-    if isinstance(config, DeepCXRNetConfig):
+    if isinstance(config, DeepCXRNetConfig | DeepCXRNetEdgeConfig):
         return deep_cxr_net(config, image_size, outputs, parts)
     if isinstance(config, DenseNetClassifierConfig):
         return dense_net_classifier(config, image_size, outputs)

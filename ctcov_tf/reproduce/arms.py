@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import dataclasses
 
 from ctcov_tf import configs, errors
-from ctcov_tf.config import Config, DeepCXRNetConfig, PyramidNetConfig
+from ctcov_tf.config import Config, FusionConfig, PyramidConfig, PyramidNetConfig
 from ctcov_tf.models.baselines.methods import METHODS
 from ctcov_tf.reproduce.protocol import LEARNING_RATE, Protocol
 
@@ -55,9 +55,9 @@ def method(preset: str, protocol: Protocol) -> Arm:
     notes = []
     if known and known.approximation:
         notes.append(f"approximated: {known.approximation}")
-    if isinstance(config.model, DeepCXRNetConfig) and config.model.parts == "none":
+    if isinstance(config.model, FusionConfig) and config.model.parts == "none":
         notes.append("part 3 alone, without the frozen parts")
-    elif isinstance(config.model, DeepCXRNetConfig):
+    elif isinstance(config.model, FusionConfig):
         notes.append(f"its frozen parts are {config.model.part1} and {config.model.part2}")
     if preset == "xdnn" and protocol.weights == "none":
         notes.append("its features are those of random weights, since nothing of its VGG-16 is trained")
@@ -99,7 +99,7 @@ def ablation(preset: str, protocol: Protocol) -> list[Arm]:
     """
     whole = protocol.config(preset)
     model = whole.model
-    if not isinstance(model, PyramidNetConfig):
+    if not isinstance(model, PyramidConfig):
         raise errors.CtcovError(
             f"ablation: {preset} has no pyramid attention to change: choose --ours deep_ct_net_slim"
         )
@@ -114,8 +114,9 @@ def ablation(preset: str, protocol: Protocol) -> list[Arm]:
     levels = 5 - model.attention_levels
     arms[f"levels_{levels}"] = (f"{levels} levels of attention", changed("model", attention_levels=levels))
     arms["pooling_average"] = ("average of the map in place of flatten", changed("model", pooling="average"))
-    stride = 48 - model.output_stride
-    arms[f"stride_{stride}"] = (f"output stride {stride}", changed("model", output_stride=stride))
+    if isinstance(model, PyramidNetConfig):
+        stride = 48 - model.output_stride
+        arms[f"stride_{stride}"] = (f"output stride {stride}", changed("model", output_stride=stride))
     for step, title in (("equalise", "equalisation"), ("blur", "blur"), ("standardise", "standardisation")):
         without = f"without {title}" + (": images in [0, 1]" if step == "standardise" else "")
         arms[f"no_{step}"] = (without, changed("preprocess", **{step: False}))

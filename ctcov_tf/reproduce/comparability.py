@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from ctcov_tf.config import PyramidNetEdgeConfig
 from ctcov_tf.reproduce.arms import Arm
 from ctcov_tf.reproduce.paper_tables import Table
 from ctcov_tf.reproduce.protocol import Protocol
@@ -52,6 +53,8 @@ def of(arm: Arm, table: Table, protocol: Protocol) -> Comparability:
     attention = getattr(arm.config.model, "attention", "paper")
     if row and attention != "paper":
         reasons.append(f"attention {attention} here, at full width in the paper")
+    if row and isinstance(arm.config.model, PyramidNetEdgeConfig):
+        reasons.append("EfficientNet-Lite here, DenseNet-121 in the paper")
     reasons += arm.notes
     if row:
         size = f"{protocol.image_size} px" + (

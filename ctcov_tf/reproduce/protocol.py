@@ -4,14 +4,14 @@ A method keeps its network, and what defines it beside that: COVID-ResNet its st
 rates that rise from layer to layer, COVNet and Hybrid-3D their bags of slices. Everything else that its authors did in
 training (other optimizers, rates, crops) gives way to one recipe, AdamW at 1e-3 with warm-up, cosine and averaged
 weights, which trains from random weights in few epochs. Only networks without batch normalisation keep the lower rate
-of their presets.
+of their presets. A preset that names an arithmetic keeps it, which is a matter of speed.
 """
 
 import dataclasses
 from typing import Any, Literal
 
 from ctcov_tf import configs
-from ctcov_tf.config import AugmentConfig, Config, DataConfig, DeepCXRNetConfig, PreprocessConfig, TrainConfig
+from ctcov_tf.config import AugmentConfig, Config, DataConfig, FusionConfig, PreprocessConfig, TrainConfig
 from ctcov_tf.datasets import contents
 
 IMAGE_SIZE = 128
@@ -82,6 +82,7 @@ class Protocol:
             warmup=0.1,
             label_smoothing=0.05,
             ema_momentum=0.99,
+            precision=given.train.precision,
             seed=seed,
         )
         if preset in STAGED:
@@ -110,7 +111,7 @@ class Protocol:
 
     def _model(self, model: Any) -> Any:
         changed: dict[str, Any] = {"weights": self.weights} if hasattr(model, "weights") else {}
-        if isinstance(model, DeepCXRNetConfig):
+        if isinstance(model, FusionConfig):
             if self.part1 and self.part2:
                 changed |= {"part1": self.part1, "part2": self.part2}
             else:

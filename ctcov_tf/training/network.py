@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from ctcov_tf import bag_pipeline, run_directory
-from ctcov_tf.config import BaselineConfig, DeepCXRNetConfig, ModelConfig
+from ctcov_tf.config import BaselineConfig, FusionConfig, ModelConfig
 from ctcov_tf.models import deep_cxr_net, registry
 from ctcov_tf.models.baselines import bags
 from ctcov_tf.models.baselines.baseline import trained_form
@@ -26,7 +26,7 @@ def trained(
       parts: the frozen parts, of a fusion.
     """
     outputs = len(run.labels.outputs)
-    if isinstance(config, DeepCXRNetConfig) and not computes_on_the_fly(config):
+    if isinstance(config, FusionConfig) and not computes_on_the_fly(config):
         given = sum(len(part.info.likelihoods) for part in parts)
         return deep_cxr_net.fusion(config, image_size, outputs, likelihoods=given)
     model = registry.build(config, image_size, outputs, parts)
@@ -42,4 +42,4 @@ def computes_on_the_fly(config: ModelConfig) -> bool:
     Args:
       config: of the model.
     """
-    return isinstance(config, DeepCXRNetConfig) and config.likelihoods == "on_the_fly" and config.parts != "none"
+    return isinstance(config, FusionConfig) and config.likelihoods == "on_the_fly" and config.parts != "none"

@@ -5,8 +5,8 @@ import pathlib
 
 import keras
 
-from ctcov_tf import errors, files, run_directory
-from ctcov_tf.config import Config, DeepCXRNetConfig, PreprocessConfig
+from ctcov_tf import configs, errors, files, run_directory
+from ctcov_tf.config import Config, FusionConfig, PreprocessConfig
 from ctcov_tf.model_info import PartInfo
 from ctcov_tf.models.deep_cxr_net import FrozenPart
 
@@ -27,7 +27,7 @@ def load(config: Config) -> tuple[FrozenPart, ...]:
       CtcovError: a part's run is missing or not finished, its network does not fit its record, it has
         another head than its place asks for, or it was trained with another pre-processing.
     """
-    if not isinstance(config.model, DeepCXRNetConfig) or config.model.parts == "none":
+    if not isinstance(config.model, FusionConfig) or config.model.parts == "none":
         return ()
     paths = {"part1": config.model.part1, "part2": config.model.part2}
     chosen = [config.model.parts] if config.model.parts in paths else list(paths)
@@ -35,7 +35,9 @@ def load(config: Config) -> tuple[FrozenPart, ...]:
 
 
 def _load(name: str, path: pathlib.Path, preprocess: PreprocessConfig) -> FrozenPart:
-    remedy = f"train it with python train.py cxr_{name} --run-dir {path}, or leave it out with --parts {_OTHER[name]}"
+    variants = [preset for preset in configs.names() if preset.startswith(f"cxr_{name}")]
+    preset = path.name if path.name in variants else f"cxr_{name}"
+    remedy = f"train it with python train.py {preset} --run-dir {path}, or leave it out with --parts {_OTHER[name]}"
     if not (path / "config.json").is_file():
         raise errors.CtcovError(f"{name}: {path}: no such run directory: {remedy}")
     run = run_directory.load(path)

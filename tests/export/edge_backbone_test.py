@@ -1,4 +1,4 @@
-"""Deep-CT-Net over EfficientNet-Lite in TFLite: the network of the preset made for it."""
+"""Deep-CT-Net and Deep-CXR-Net over EfficientNet-Lite in every form: the networks of the presets made for devices."""
 
 import dataclasses
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from benchmarks import random_network
 from ctcov_tf import config, predictor
 from ctcov_tf.edge.runner import EdgeModel
-from ctcov_tf.export import tflite
+from ctcov_tf.export import saved_model, tflite, verify
 from ctcov_tf.images import decode
 
 MODEL = config.DeepCTNetEdgeConfig(repeats=(1, 1, 1, 1, 1, 1, 1), width=0.25, attention_channels=8, dense_units=8)
@@ -61,3 +61,29 @@ def test_the_backbone_of_int8_computes_in_8_bits(files):
     assert len(eight_bit) >= 7
     names = {one["op_name"] for one in interpreter._get_ops_details() if types[one["outputs"][0]] == np.int8}
     assert not names & {"RELU6", "RELU", "MINIMUM"}
+
+
+@pytest.fixture(scope="module")
+def fusion_exports(tiny_edge_fusion_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fusion")
+    exported = tflite.export_tflite(tiny_edge_fusion_run, folder)
+    return exported | {"saved_model": saved_model.export_saved_model(tiny_edge_fusion_run, folder)}
+
+
+def test_a_fusion_is_verified_in_every_form(tiny_edge_fusion_run, fusion_exports, tmp_path):
+    found = verify.verify(tiny_edge_fusion_run, fusion_exports, tmp_path / "v.json", limit=8)
+    assert set(found["forms"]) == {"keras", "saved_model pixels", "saved_model", *tflite.FORMS}
+    assert found["forms"]["float32"]["likelihood_difference"] <= 1e-4
+
+
+def test_a_fusion_is_explained_by_the_maps_of_all_three(tiny_edge_fusion_run, fusion_exports, images):
+    """The SavedModel draws what the run draws."""
+    run, served = predictor.load(tiny_edge_fusion_run.path), predictor.load(fusion_exports["saved_model"])
+    expected, found = (one.explain(images[0].data, images[0].image_id) for one in (run, served))
+    networks = [name.partition("_")[0] for name in expected.heatmaps]
+    assert networks == ["covid19", "part1", "part2"]
+    assert list(found.heatmaps) == list(expected.heatmaps)
+    for name, heatmap in expected.heatmaps.items():
+        assert heatmap.shape == (2, 2)
+        np.testing.assert_allclose(found.heatmaps[name], heatmap, atol=1e-3)
+    assert any(heatmap.any() for heatmap in expected.heatmaps.values())

@@ -52,8 +52,16 @@ def test_the_other_networks(network):
     assert_equal(inference_network.inference_network(model), model)
 
 
-def test_a_fusion_keeps_its_parts():
-    network = config.DeepCXRNetConfig(**NARROW, output_stride=16, attention="slim", dense_units=(8, 4))
+@pytest.mark.parametrize(
+    "network",
+    [
+        config.DeepCXRNetConfig(**NARROW, output_stride=16, attention="slim", dense_units=(8, 4)),
+        config.DeepCXRNetEdgeConfig(
+            repeats=(1, 2, 1, 1, 1, 1, 1), width=0.25, attention_channels=8, dense_units=(8, 4)
+        ),
+    ],
+)
+def test_a_fusion_keeps_its_parts(network):
     parts = frozen_parts.random_parts(network, 64)
     model = registry.build(network, 64, 1, parts)
     found = inference_network.inference_network(model)

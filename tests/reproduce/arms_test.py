@@ -44,6 +44,12 @@ def test_arms_are_the_other_values_of_a_network():
     assert "stride_32" in [arm.name for arm in arms.ablation("deep_ct_net_tiny", TINY)]
 
 
+def test_only_a_dense_net_has_another_output_stride():
+    edge = [arm.name for arm in arms.ablation("deep_ct_net_edge", TINY)]
+    slim = [arm.name for arm in arms.ablation("deep_ct_net_slim", TINY)]
+    assert edge == [name for name in slim if name != "stride_16"]
+
+
 def test_chosen_arms_stand_behind_the_whole():
     all_arms = arms.ablation("deep_ct_net_tiny", TINY)
     assert [arm.name for arm in arms.choose(all_arms, ["focal", "no_blur"])] == ["whole", "no_blur", "focal"]
@@ -64,6 +70,9 @@ def test_titles_are_the_papers():
     fusion = arms.method("deep_cxr_net_tiny", TINY)
     assert fusion.title == "Deep-CXR-Net (tiny)"
     assert fusion.notes == ("part 3 alone, without the frozen parts",)
+    edge = arms.method("deep_cxr_net_edge", dataclasses.replace(TINY, part1="one", part2="two"))
+    assert edge.title == "Deep-CXR-Net (edge)"
+    assert edge.notes == ("its frozen parts are one and two",)
 
 
 def test_only_the_seed_of_an_arm_changes():

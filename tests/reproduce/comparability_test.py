@@ -49,3 +49,10 @@ def test_the_papers_own_settings_leave_nothing_to_say_of_size_or_attention():
     protocol = dataclasses.replace(PROTOCOL, image_size=256, weights="imagenet")
     found = comparability.of(arms.method("deep_ct_net", protocol), TABLES["table5"], protocol)
     assert found.reasons == ("ImageNet weights, 256 px, 24 epochs",)
+
+
+def test_another_backbone_than_the_papers_is_told():
+    protocol = dataclasses.replace(PROTOCOL, dataset="covid_cxr")
+    for preset, told in (("deep_cxr_net_edge", True), ("deep_cxr_net_slim", False)):
+        found = comparability.of(arms.method(preset, protocol), TABLES["table6"], protocol)
+        assert ("EfficientNet-Lite here, DenseNet-121 in the paper" in found.reasons) == told

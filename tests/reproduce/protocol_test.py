@@ -26,9 +26,10 @@ def test_weights_of_backbones_are_the_protocols():
     assert dataclasses.replace(TINY, weights="imagenet").config("deep_ct_net_slim").model.weights == "imagenet"
 
 
-def test_a_fusion_has_its_parts_or_none():
-    assert TINY.config("deep_cxr_net_tiny").model.parts == "none"
-    fused = dataclasses.replace(TINY, part1="one", part2="two").config("deep_cxr_net_tiny").model
+@pytest.mark.parametrize("preset", ["deep_cxr_net_tiny", "deep_cxr_net_edge"])
+def test_a_fusion_has_its_parts_or_none(preset):
+    assert TINY.config(preset).model.parts == "none"
+    fused = dataclasses.replace(TINY, part1="one", part2="two").config(preset).model
     assert (fused.parts, fused.part1, fused.part2) == ("both", "one", "two")
 
 
@@ -78,6 +79,11 @@ def test_networks_without_batch_norm_keep_their_lower_rate(monkeypatch):
     monkeypatch.setattr(protocol.configs, "load", lambda name: given)
     assert TINY.config("light_cnn").train.learning_rate == 3e-4
     assert TINY.config("resnet50").train.learning_rate == 1e-3
+
+
+def test_a_preset_that_names_an_arithmetic_keeps_it():
+    assert TINY.config("deep_cxr_net_edge").train.precision == "float32"
+    assert TINY.config("deep_cxr_net_tiny").train.precision == "auto"
 
 
 def test_another_dataset_judges_where_one_is_named():

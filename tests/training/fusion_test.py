@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ctcov_tf import errors, input_pipeline
+from ctcov_tf import errors, input_pipeline, run_directory
 from ctcov_tf.datasets import contents
 from ctcov_tf.models import scores
 from ctcov_tf.training import likelihoods, train
@@ -20,20 +20,37 @@ def with_model(config, **changes):
 @pytest.fixture(scope="module")
 def runs(tiny_fusion_config, tmp_path_factory):
     """A trained run each way."""
-    folder = tmp_path_factory.mktemp("fusion")
+    return trained_each_way("deep_cxr_net_tiny", tiny_fusion_config, tmp_path_factory.mktemp("fusion"))
+
+
+@pytest.fixture(scope="module")
+def edge_runs(tiny_edge_fusion_config, tmp_path_factory):
+    """The same over EfficientNet-Lite."""
+    return trained_each_way("deep_cxr_net_edge", tiny_edge_fusion_config, tmp_path_factory.mktemp("edge_fusion"))
+
+
+@pytest.fixture(params=["runs", "edge_runs"])
+def trained(request):
+    """Runs of either backbone."""
+    return request.getfixturevalue(request.param)
+
+
+def trained_each_way(preset, config, folder):
     found = {}
     for way in ("cached", "on_the_fly"):
-        run = train.create_run("deep_cxr_net_tiny", with_model(tiny_fusion_config, likelihoods=way), folder / way)
+        run = train.create_run(preset, with_model(config, likelihoods=way), folder / way)
         assert train.train(run)
         found[way] = run
     return found
 
 
 @pytest.mark.parametrize("way", ["cached", "on_the_fly"])
-def test_frozen_parts_are_in_the_trained_model_as_they_were(runs, way, tiny_parts):
-    trained = {variable.path: variable.numpy() for variable in runs[way].load_model().weights}
+def test_frozen_parts_are_in_the_trained_model_as_they_were(trained, way):
+    run = trained[way]
+    trained = {variable.path: variable.numpy() for variable in run.load_model().weights}
     compared = 0
-    for name, part in tiny_parts.items():
+    for name in ("part1", "part2"):
+        part = run_directory.load(getattr(run.config.model, name))
         for variable in part.load_model().weights:
             np.testing.assert_array_equal(trained[f"{name}_{variable.path}"], variable.numpy())
             compared += 1
@@ -41,15 +58,15 @@ def test_frozen_parts_are_in_the_trained_model_as_they_were(runs, way, tiny_part
 
 
 @pytest.mark.parametrize("way", ["cached", "on_the_fly"])
-def test_part_3_has_learnt(runs, way, tiny_fusion_config):
-    losses = pd.read_csv(runs[way].history_file)["loss"]
+def test_part_3_has_learnt(trained, way, tiny_fusion_config):
+    losses = pd.read_csv(trained[way].history_file)["loss"]
     assert len(losses) == tiny_fusion_config.train.epochs
     assert losses.iloc[-1] < losses.iloc[0]
 
 
-def test_cached_likelihoods_are_those_of_the_parts(runs, tiny_fusion_config):
-    run = runs["cached"]
-    parts = parts_lib.load(tiny_fusion_config)
+def test_cached_likelihoods_are_those_of_the_parts(trained):
+    run = trained["cached"]
+    parts = parts_lib.load(run.config)
     kept = pd.read_csv(run.likelihoods_file("validation"))
     assert list(kept["image_id"]) == list(contents.metadata(run.config.data, "validation")["image_id"])
     images = np.concatenate(
@@ -122,6 +139,23 @@ def test_cached_likelihoods_serve_early_stages(tiny_fusion_config, tmp_path):
     run = train.create_run("deep_cxr_net_tiny", config, tmp_path / "run")
     assert train.train(run)
     assert list(pd.read_csv(run.history_file)["image_size"]) == [32, 64]
+
+
+def test_a_fusion_goes_on_from_another(edge_runs, tiny_edge_fusion_config, tmp_path):
+    config = with_model(tiny_edge_fusion_config, parts="part2")
+    start = dataclasses.replace(config.train, epochs=1, init_from=str(edge_runs["cached"].path))
+    run = train.create_run("deep_cxr_net_edge", dataclasses.replace(config, train=start), tmp_path / "run")
+    assert train.train(run)
+    assert [part.name for part in run.parts] == ["part2"]
+    assert run.started_from["preset"] == "deep_cxr_net_edge"
+
+
+def test_a_fusion_of_another_backbone_is_no_start(runs, tiny_edge_fusion_config, tmp_path):
+    start = dataclasses.replace(tiny_edge_fusion_config.train, init_from=str(runs["cached"].path))
+    with pytest.raises(errors.CtcovError, match=r"layer stem_conv is missing there or of another shape"):
+        train.create_run(
+            "deep_cxr_net_edge", dataclasses.replace(tiny_edge_fusion_config, train=start), tmp_path / "run"
+        )
 
 
 def test_part_3_alone_needs_no_other_run(tiny_fusion_config, tmp_path):

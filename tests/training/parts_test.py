@@ -36,6 +36,15 @@ def test_a_missing_part_is_an_error_that_says_the_command(tiny_fusion_config, tm
         parts_lib.load(with_model(tiny_fusion_config, part1=str(tmp_path / "gone")))
 
 
+def test_a_missing_part_is_made_by_the_preset_that_its_folder_is_named_after(tiny_fusion_config):
+    with pytest.raises(
+        errors.CtcovError, match=r"with python train\.py cxr_part2_edge --run-dir no/cxr_part2_edge, or"
+    ):
+        parts_lib.load(with_model(tiny_fusion_config, parts="part2", part2="no/cxr_part2_edge"))
+    with pytest.raises(errors.CtcovError, match=r"with python train\.py cxr_part2 --run-dir no/cxr_part1_edge, or"):
+        parts_lib.load(with_model(tiny_fusion_config, parts="part2", part2="no/cxr_part1_edge"))
+
+
 def test_an_unfinished_part_is_refused(tiny_fusion_config, tiny_parts, tmp_path):
     shutil.copytree(tiny_parts["part2"].path, tmp_path / "part2")
     (tmp_path / "part2" / "calibration.json").unlink()
@@ -55,6 +64,14 @@ def test_parts_see_the_same_image(tiny_fusion_config):
         tiny_fusion_config, preprocess=dataclasses.replace(tiny_fusion_config.preprocess, equalise=False)
     )
     with pytest.raises(errors.CtcovError, match=r"part1: .*equalise True there and False here"):
+        parts_lib.load(other)
+
+
+def test_backbones_may_differ_and_images_may_not(tiny_edge_fusion_config, tiny_parts):
+    mixed = with_model(tiny_edge_fusion_config, part2=str(tiny_parts["part2"].path))
+    assert [part.info.preset for part in parts_lib.load(mixed)] == ["cxr_part1_edge", "cxr_part2_tiny"]
+    other = dataclasses.replace(mixed, preprocess=dataclasses.replace(mixed.preprocess, image_size=96))
+    with pytest.raises(errors.CtcovError, match=r"part1: .*another pre-processing \(image_size 64 there and 96 here\)"):
         parts_lib.load(other)
 
 
