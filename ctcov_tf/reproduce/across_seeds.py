@@ -110,8 +110,8 @@ def summarise(
         }
     for name in methods:
         if name != reference:
-            theirs, ours = (_of_drawn_seeds(resampled[one]["auc"], generator) for one in (name, reference))
-            gap = theirs - ours
+            of_method, of_reference = (_of_drawn_seeds(resampled[one]["auc"], generator) for one in (name, reference))
+            gap = of_method - of_reference
             found[name]["auc_difference"] = _difference(
                 found[name]["metrics"]["auc"]["value"],
                 found[reference]["metrics"]["auc"]["value"],
@@ -154,8 +154,8 @@ def _across(by_seed: list[float | None], resampled: npt.NDArray | None) -> dict[
 
 
 def _difference(
-    ours: float | None, theirs: float | None, interval: bootstrap.Interval | None
+    of_method: float | None, of_reference: float | None, interval: bootstrap.Interval | None
 ) -> dict[str, float | None]:
-    if ours is None or theirs is None:
+    if of_method is None or of_reference is None:
         return bootstrap.with_interval(None, None)
-    return bootstrap.with_interval(ours - theirs, interval)
+    return bootstrap.with_interval(of_method - of_reference, interval)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ctcov_tf.config import PyramidNetEdgeConfig
+from ctcov_tf import config
 from ctcov_tf.reproduce.arms import Arm
 from ctcov_tf.reproduce.paper_tables import Table
 from ctcov_tf.reproduce.protocol import Protocol
@@ -10,8 +10,6 @@ from ctcov_tf.reproduce.protocol import Protocol
 NOT_GIVEN = "not in this table of the paper"
 NOT_COMPARABLE = "not comparable"
 WITH_CARE = "the same test images"
-
-PAPER_SIZE = 256  # section 4.1, pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +51,12 @@ def of(arm: Arm, table: Table, protocol: Protocol) -> Comparability:
     attention = getattr(arm.config.model, "attention", "paper")
     if row and attention != "paper":
         reasons.append(f"attention {attention} here, at full width in the paper")
-    if row and isinstance(arm.config.model, PyramidNetEdgeConfig):
+    if row and isinstance(arm.config.model, config.PyramidNetEdgeConfig):
         reasons.append("EfficientNet-Lite here, DenseNet-121 in the paper")
     reasons += arm.notes
     if row:
         size = f"{protocol.image_size} px" + (
-            f" where the paper has {PAPER_SIZE}" if protocol.image_size != PAPER_SIZE else ""
+            f" where the paper has {config.IMAGE_SIZE}" if protocol.image_size != config.IMAGE_SIZE else ""
         )
         start = "random weights" if protocol.weights == "none" else "ImageNet weights"
         reasons.append(f"{start}, {size}, {protocol.epochs} epochs")

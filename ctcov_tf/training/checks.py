@@ -2,7 +2,7 @@
 
 from ctcov_tf import bag_pipeline, errors
 from ctcov_tf.config import BaselineConfig, Config
-from ctcov_tf.models.baselines import bags
+from ctcov_tf.models.baselines import methods
 from ctcov_tf.training import network
 
 
@@ -52,8 +52,8 @@ def check(config: Config) -> None:
 def _check_slices(model: BaselineConfig) -> None:
     if model.slices < 1:
         raise errors.CtcovError(f"--slices {model.slices}: a bag has at least one slice: choose 1 for single images")
-    if model.slices > 1 and model.method not in bags.METHODS:
+    if model.slices > 1 and model.method not in methods.ON_BAGS:
         raise errors.CtcovError(
             f"--slices {model.slices}: {model.method} answers single images: choose --slices 1, "
-            f"or a method of {', '.join(bags.METHODS)}"
+            f"or a method of {', '.join(methods.ON_BAGS)}"
         )

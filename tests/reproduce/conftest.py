@@ -44,6 +44,9 @@ def small_presets():
         "deep_cxr_net_tiny": config.DeepCXRNetConfig(
             blocks=(1, 1, 1), growth_rate=4, stem_channels=8, output_stride=16, attention="none", dense_units=(8, 4)
         ),
+        "deep_cxr_net_edge": config.DeepCXRNetEdgeConfig(
+            repeats=(1, 1, 1, 1, 1, 1, 1), width=0.25, attention="none", dense_units=(8, 4)
+        ),
         "small_cnn": config.SmallCNNConfig(channels=(8, 16)),
     }
 

@@ -166,13 +166,17 @@ def test_table_4_judges_elsewhere_without_fine_tuning(ct_data_dir, tmp_path, cap
     assert len(run.test_readings_file.read_text().splitlines()) == 1
 
 
-def test_table_6_fuses_the_parts_at_their_size(tiny_parts, phantom_data_dir, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("preset", "of_parts"), [("deep_cxr_net_tiny", "tiny_parts"), ("deep_cxr_net_edge", "tiny_edge_parts")]
+)
+def test_table_6_fuses_the_parts_at_their_size(preset, of_parts, phantom_data_dir, tmp_path, capsys, request):
+    tiny_parts = request.getfixturevalue(of_parts)
     parts = [flag for name in ("part1", "part2") for flag in (f"--{name}", tiny_parts[name].path)]
     data = ("--dataset", "phantom/cxr_tiny", "--data-dir", phantom_data_dir)
-    quick = ("--ours", "deep_cxr_net_tiny", "--methods", "--seeds", 1, "--epochs", 1)
+    quick = ("--ours", preset, "--methods", "--seeds", 1, "--epochs", 1)
     code, printed = reproduce(capsys, "table6", "--out", tmp_path, *quick, *data, *parts)
     assert code == 0, printed.err
-    run = run_directory.load(tmp_path / "runs" / "deep_cxr_net_tiny_seed0")
+    run = run_directory.load(tmp_path / "runs" / f"{preset}_seed0")
     assert [part.name for part in run.parts] == ["part1", "part2"]
     assert run.config.preprocess.image_size == tiny_parts["part1"].config.preprocess.image_size == 64
     (row,) = json.loads((tmp_path / "table.json").read_text())["rows"]

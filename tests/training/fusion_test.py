@@ -150,12 +150,11 @@ def test_a_fusion_goes_on_from_another(edge_runs, tiny_edge_fusion_config, tmp_p
     assert run.started_from["preset"] == "deep_cxr_net_edge"
 
 
-def test_a_fusion_of_another_backbone_is_no_start(runs, tiny_edge_fusion_config, tmp_path):
-    start = dataclasses.replace(tiny_edge_fusion_config.train, init_from=str(runs["cached"].path))
+def test_a_fusion_of_another_backbone_is_no_start(tiny_fusion_run, tiny_edge_fusion_config, tmp_path):
+    train_config = dataclasses.replace(tiny_edge_fusion_config.train, init_from=str(tiny_fusion_run.path))
+    config = dataclasses.replace(tiny_edge_fusion_config, train=train_config)
     with pytest.raises(errors.CtcovError, match=r"layer stem_conv is missing there or of another shape"):
-        train.create_run(
-            "deep_cxr_net_edge", dataclasses.replace(tiny_edge_fusion_config, train=start), tmp_path / "run"
-        )
+        train.create_run("deep_cxr_net_edge", config, tmp_path / "run")
 
 
 def test_part_3_alone_needs_no_other_run(tiny_fusion_config, tmp_path):

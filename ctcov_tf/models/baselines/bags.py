@@ -5,10 +5,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from ctcov_tf.config import BaselineConfig, Method
-
-METHODS: tuple[Method, ...] = ("covnet", "hybrid_3d")
-"""Methods that answer bags."""
+from ctcov_tf.config import BaselineConfig
 
 
 def bag_form(config: BaselineConfig, model: keras.Model, slices: int) -> keras.Model:

@@ -13,6 +13,7 @@ import keras
 from ctcov_tf import errors
 from ctcov_tf.config import BaselineConfig
 from ctcov_tf.models.baselines import published
+from ctcov_tf.models.baselines.pooled import pooled_features
 
 MARGIN = 5.0
 """Least anomaly score of positive images, in standard deviations of the negative ones' (arXiv 1911.08623)."""
@@ -37,10 +38,7 @@ def logits(config: BaselineConfig, image: keras.KerasTensor, outputs: int) -> ke
     """
     if outputs != 1:
         raise errors.CtcovError(f"head {config.head}: caad tells anomalous from normal: choose --head binary")
-    features = published.efficientnet_b0(image, config.weights)
-    x = keras.layers.GlobalAveragePooling2D(name="average_pool")(features)
-    if config.dropout:
-        x = keras.layers.Dropout(config.dropout, name="dropout")(x)
+    x = pooled_features(config, published.efficientnet_b0(image, config.weights))
     class_head, anomaly_head = TRAINED_HEADS
     class_logit = keras.layers.Dense(1, dtype="float32", name=class_head)(x)
     x = keras.layers.Dense(UNITS, activation="relu", kernel_initializer="he_normal", name="anomaly_dense")(x)

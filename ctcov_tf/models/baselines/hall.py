@@ -8,6 +8,7 @@ import keras
 
 from ctcov_tf.config import BaselineConfig
 from ctcov_tf.models.baselines import published
+from ctcov_tf.models.baselines.pooled import pooled_features
 
 SMALL_CHANNELS = (32, 64, 128)
 TRAINED_HEADS = ("resnet50_logits", "vgg16_logits", "small_logits")
@@ -31,9 +32,7 @@ def logits(config: BaselineConfig, image: keras.KerasTensor, outputs: int) -> ke
     maps = (published.resnet50(image, config.weights), published.vgg16(image, config.weights), _small(image))
     members = []
     for name, features in zip(TRAINED_HEADS, maps, strict=True):
-        x = keras.layers.GlobalAveragePooling2D(name=name.replace("logits", "average_pool"))(features)
-        if config.dropout:
-            x = keras.layers.Dropout(config.dropout, name=name.replace("logits", "dropout"))(x)
+        x = pooled_features(config, features, prefix=name.removesuffix("logits"))
         members.append(keras.layers.Dense(outputs, dtype="float32", name=name)(x))
     return keras.layers.Average(dtype="float32", name="logits")(members)
 

@@ -1,7 +1,7 @@
 """Light CNN (reference 29 of the paper): SqueezeNet 1.1 with a transposed-convolution skip block.
 
-Approximated: the last map is enlarged by a transposed convolution to the size of an earlier one (after fire5), joined
-with it, and convolved, before the classifier.
+Approximated: how the skip block joins its two maps is ours. The last map is enlarged by a transposed convolution to the
+size of an earlier one (after fire5), concatenated with it, and convolved, before the classifier.
 """
 
 import keras

@@ -2,9 +2,11 @@
 
 import dataclasses
 
+from ctcov_tf.config import Method
+
 
 @dataclasses.dataclass(frozen=True)
-class Method:
+class ComparedMethod:
     """A compared method.
 
     Attributes:
@@ -16,7 +18,7 @@ class Method:
         slices.
     """
 
-    preset: str
+    preset: Method
     title: str
     reference: int
     approximation: str | None = None
@@ -24,17 +26,26 @@ class Method:
 
 
 _METHODS = (
-    Method("covnet", "COVNet", 44, bags=True),
-    Method("dl_system", "DL-system", 41, "single slices instead of a 3-D network on a crop of the lungs"),
-    Method("hybrid_3d", "Hybrid-3D", 13, "neighbouring slices as channels instead of 3-D convolutions", bags=True),
-    Method("unet_plus_plus", "UNet++", 5, "trained on labels of images alone, without masks of lesions"),
-    Method("densenet169", "DenseNet-169", 46),
-    Method("resnet50", "ResNet-50", 46),
-    Method("xdnn", "xDNN", 2, "the density's recursion is computed in one pass, from its published form"),
-    Method("light_cnn", "light CNN", 29, "SqueezeNet 1.1 with a transposed-convolution skip block"),
-    Method("caad", "CAAD", 45, "the classifier's own probability is its confidence; one threshold for both heads"),
-    Method("covid_resnet", "COVID-ResNet", 11, "no search for a learning rate; epochs divided among the sizes by us"),
-    Method("hall", "Hall et al.", 12, "logits of the members averaged instead of probabilities"),
+    ComparedMethod("covnet", "COVNet", 44, bags=True),
+    ComparedMethod("dl_system", "DL-system", 41, "single slices instead of a 3-D network on a crop of the lungs"),
+    ComparedMethod(
+        "hybrid_3d", "Hybrid-3D", 13, "neighbouring slices as channels instead of 3-D convolutions", bags=True
+    ),
+    ComparedMethod("unet_plus_plus", "UNet++", 5, "trained on labels of images alone, without masks of lesions"),
+    ComparedMethod("densenet169", "DenseNet-169", 46),
+    ComparedMethod("resnet50", "ResNet-50", 46),
+    ComparedMethod("xdnn", "xDNN", 2, "the density's recursion is computed in one pass, from its published form"),
+    ComparedMethod("light_cnn", "light CNN", 29, "how the transposed-convolution skip block joins its maps is ours"),
+    ComparedMethod(
+        "caad", "CAAD", 45, "the classifier's own probability is its confidence; one threshold for both heads"
+    ),
+    ComparedMethod(
+        "covid_resnet", "COVID-ResNet", 11, "no search for a learning rate; epochs divided among the sizes by us"
+    ),
+    ComparedMethod("hall", "Hall et al.", 12, "logits of the members averaged instead of probabilities"),
 )
-METHODS = {method.preset: method for method in _METHODS}
+METHODS: dict[str, ComparedMethod] = {method.preset: method for method in _METHODS}
 """Every compared method by its preset."""
+
+ON_BAGS = tuple(method.preset for method in _METHODS if method.bags)
+"""Presets of those that answer several slices of a group at once."""

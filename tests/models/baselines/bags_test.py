@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from ctcov_tf.config import BaselineConfig
-from ctcov_tf.models.baselines import bags
+from ctcov_tf.models.baselines import bags, methods
 
 SLICES = 3
 ROWS = np.random.default_rng(0).normal(size=(4 * SLICES, 8, 8, 3)).astype("float32")
@@ -31,13 +31,13 @@ def test_hybrid_3d_takes_the_mean_of_the_scores():
     np.testing.assert_allclose(form(ROWS), model(ROWS).numpy().reshape(4, SLICES, 2).mean(axis=1), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", bags.METHODS)
+@pytest.mark.parametrize("method", methods.ON_BAGS)
 def test_a_bag_of_one_slice_is_the_image(method):
     model = network()
     np.testing.assert_allclose(bags.bag_form(BaselineConfig(method=method), model, 1)(ROWS), model(ROWS), rtol=1e-6)
 
 
-@pytest.mark.parametrize("method", bags.METHODS)
+@pytest.mark.parametrize("method", methods.ON_BAGS)
 def test_weights_are_those_of_the_network(method):
     model = network()
     form = bags.bag_form(BaselineConfig(method=method), model, SLICES)
