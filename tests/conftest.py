@@ -16,7 +16,7 @@ hypothesis.settings.register_profile("ctcov", deadline=None)  # a busy machine i
 hypothesis.settings.load_profile("ctcov")
 
 PROJECT = pathlib.Path(__file__).parent.parent
-TINY_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none"}
+TINY_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none", "pooling": "average"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,7 +5,7 @@
     python train.py cxr_part2_edge
     python train.py deep_cxr_net_edge
 
-Parts of another backbone go as well (`--part1 runs/cxr_part1_slim`): only their pre-processing must be the same.
+Parts of another backbone go as well, where they saw the same pre-processing (`cxr_part1_slim --image-size 224`).
 Without the package give `--weights none` or a file (`docs/pretraining.md`).
 """
 

@@ -12,7 +12,7 @@ from ctcov_tf.models import deep_ct_net, deep_cxr_net, registry, scores, transfe
 SIZE = 64
 PYRAMID = {"attention": "slim", "attention_channels": 8, "attention_levels": 2}
 NARROW = {"blocks": (2, 2), "output_stride": 8, "growth_rate": 4, "stem_channels": 8, **PYRAMID}
-NARROW_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none"}
+NARROW_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none", "pooling": "average"}
 PARTS = {
     "dense_net": config.DeepCTNetConfig(**NARROW, dense_units=8, dropout=0.5),
     "edge": config.DeepCTNetEdgeConfig(**NARROW_EDGE, dense_units=8, dropout=0.5),
