@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ctcov_tf.calibration import gate
 from ctcov_tf.evaluation.explanation import remarks as explanation
+from ctcov_tf.model_info import GATE_LEVEL
 
 
 def warnings(metrics: dict[str, Any]) -> list[str]:
@@ -70,7 +70,7 @@ def _on_gate(parts: dict[str, dict[str, int]]) -> list[str]:
         return []
     counts = [f"{one['refused']} of the {one['images']} images of {split}" for split, one in parts.items()]
     found = f"The input gate would refuse {' and '.join(counts)}; all numbers here are of all images."
-    left_out = 1 - gate.LEVEL
+    left_out = 1 - GATE_LEVEL
     many = [split for split, one in parts.items() if one["refused"] > 2 * round(left_out * one["images"], 9)]
     if many:
         found += (
