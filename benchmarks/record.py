@@ -142,7 +142,7 @@ def plot(record: dict[str, Any], path: pathlib.Path) -> None:
         above = [case["values"][name]["high"] - case["values"][name]["median"] for name in names]
         colours = ["tab:blue" if "ctcov" in name else "tab:gray" for name in names]
         drawn = axis.barh(names, medians, xerr=[below, above], color=colours, error_kw={"capsize": 3})
-        axis.bar_label(drawn, [f"{median:.3g}" for median in medians], padding=6, fontsize=8)
+        axis.bar_label(drawn, [label(median) for median in medians], padding=6, fontsize=8)
         axis.set_xlim(0, 1.15 * max(case["values"][name]["high"] for name in names))
         axis.invert_yaxis()
         axis.set_title(textwrap.fill(f"{case['name']}, {case['unit']}", 70), fontsize=10, loc="left")
@@ -152,6 +152,11 @@ def plot(record: dict[str, Any], path: pathlib.Path) -> None:
     with files.atomic_path(path) as written:
         figure.savefig(written, dpi=120)
     plt.close(figure)
+
+
+def label(value: float) -> str:
+    """A value as it stands at the end of its bar: three digits, or all those before the point."""
+    return f"{value:,.0f}" if round(value) >= 1000 else f"{value:.3g}"
 
 
 def _spread(value: Spread) -> str:

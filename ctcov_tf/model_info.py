@@ -14,6 +14,9 @@ from ctcov_tf.study import StudyRule
 OOD_LIMIT = 1.0
 """Score of the input gate above which an image is refused."""
 
+GATE_LEVEL = 0.95
+"""Share of validation images that the limit of the input gate lets pass."""
+
 FORMAT = 2
 READ_FORMATS = (1, 2)  # records of format 1 hold a threshold, but no temperature and what came with it
 

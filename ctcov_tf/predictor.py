@@ -350,7 +350,7 @@ class RunPredictor(Predictor):
 
         from ctcov_tf import run_directory
         from ctcov_tf.explain import ExplainedAnswers
-        from ctcov_tf.models.input_gate import InputGate
+        from ctcov_tf.models import input_gate
         from ctcov_tf.models.scores import Answers
         from ctcov_tf.preprocessing.preprocess import Preprocess
 
@@ -359,7 +359,7 @@ class RunPredictor(Predictor):
         self.info = run.model_info()
         self.card = run.read_model_card()
         model, arrays = run.load_calibrated_model(), run.load_gate()
-        gate = InputGate(model, arrays) if arrays else None
+        gate = input_gate.on(model, arrays)
         network = model, self.info.labels, self.info.parts, gate
         preprocess = Preprocess.from_preprocess_config(self.info.preprocess)
         answers, explained_answers = Answers(*network), ExplainedAnswers(*network)

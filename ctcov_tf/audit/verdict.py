@@ -17,7 +17,7 @@ FROM = {
     "source": "From the source, no pixel,",
     "patient": "From age, sex and view, as far as they are told,",
     "border": "From the border, a sixteenth of each side,",
-    "masked_centre": "From the image with its centre masked",
+    "masked_centre": "From the image with its centre masked, an eighth of each side left,",
     "thumbnail": "From a thumbnail of 16 x 16 pixels",
 }
 

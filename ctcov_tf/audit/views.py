@@ -1,16 +1,20 @@
-"""What is shown of an image to a classifier that must not read disease: its border, its rim, a tiny thumbnail."""
+"""What is shown of an image to a classifier that must not read disease: its border, its rim, a tiny thumbnail.
+
+Border and masked centre are those of an evaluation's controls (`images.masks`), in cells instead of pixels.
+"""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ctcov_tf.images import masks
+
 GRID = 32  # cells a side of what a classifier sees
 TINY = 16
-BORDER_CELLS = 2  # a sixteenth of the side
-HIDDEN = 0.7  # share of the side that is masked around the centre
 
 NAMES = ("border", "masked_centre", "thumbnail")
 
+_MASKS = {"border": masks.border_only, "masked_centre": masks.centre_masked}
 _SHOWN_SIDE = 192  # pixels
 _BLANK = 128
 
@@ -26,10 +30,7 @@ def shown(name: str) -> npt.NDArray[np.bool_]:
     """
     if name == "thumbnail":
         return np.ones((TINY, TINY), bool)
-    rim = BORDER_CELLS if name == "border" else round(GRID * (1 - HIDDEN) / 2)
-    cells = np.ones((GRID, GRID), bool)
-    cells[rim:-rim, rim:-rim] = False
-    return cells
+    return _MASKS[name](np.ones((GRID, GRID), np.uint8)) != masks.HIDDEN
 
 
 def features(name: str, thumbnails: npt.NDArray) -> npt.NDArray[np.uint8]:

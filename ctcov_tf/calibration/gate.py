@@ -10,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn import covariance, decomposition
 
+from ctcov_tf.model_info import GATE_LEVEL
 from ctcov_tf.models.input_gate import Gate, Measure
-
-LEVEL = 0.95
-"""Share of validation images that are to pass."""
 
 COMPONENTS = {"texture": 32, "layout": 64}
 """Most principal components of each space; the rarest directions of texture are those that 8-bit weights disturb."""
@@ -21,7 +19,9 @@ COMPONENTS = {"texture": 32, "layout": 64}
 MARGIN = 1.02  # of the limit above the least like image that passes, where no other lies above it
 
 
-def fit(train: Mapping[str, npt.NDArray], validation: Mapping[str, npt.NDArray], level: float = LEVEL) -> Gate | None:
+def fit(
+    train: Mapping[str, npt.NDArray], validation: Mapping[str, npt.NDArray], level: float = GATE_LEVEL
+) -> Gate | None:
     """Fits distances to training images, and the limit to validation images.
 
     The network has learnt its training images by heart, so that they lie closer than any new image: none of them says

@@ -190,14 +190,14 @@ def _performance(facts: Facts) -> list[Section]:
     for key, title in OF_EVALUATION.items():
         found = evaluation.get(key, missing)
         if key == "calibration" and not isinstance(found, Unknown):
-            found = {split: _with_few_prevalences(one) for split, one in found.items()}
+            found = {split: _without_curves(one) for split, one in found.items()}
         content = _facts_or_unknown(found) if found else (["nothing of that kind applies to this run"], [])
         sections.append(Section(title, "metrics.json", *content, _figures(title, facts)))
     return sections
 
 
-def _with_few_prevalences(calibration: dict[str, Any]) -> dict[str, Any]:
-    """The calibration of a part with predictive values at the prevalences of the report's table, without its curves."""
+def _without_curves(calibration: dict[str, Any]) -> dict[str, Any]:
+    """The calibration of a part without what its figures show, predictive values at the report's prevalences."""
     points = []
     for point in calibration["operating_points"]:
         values = {
@@ -208,9 +208,11 @@ def _with_few_prevalences(calibration: dict[str, Any]) -> dict[str, Any]:
             for kind in ("positive", "negative")
         }
         points.append(point | {"predictive_values": values})
-    return {name: value for name, value in calibration.items() if name != "decision_curve"} | {
-        "operating_points": points
-    }
+    shown = {name: value for name, value in calibration.items() if name != "decision_curve"}
+    for name in ("before", "after"):
+        if shown.get(name):
+            shown[name] = {key: value for key, value in shown[name].items() if key != "reliability"}
+    return shown | {"operating_points": points}
 
 
 def _figures(title: str, facts: Facts) -> dict[str, str]:

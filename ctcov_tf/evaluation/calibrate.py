@@ -18,7 +18,7 @@ from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import gate_features, tables
 from ctcov_tf.evaluation.predictions import logits_of, predict_split, with_temperature
 from ctcov_tf.evaluation.summary import known
-from ctcov_tf.model_info import Conformal, GateInfo, Labels
+from ctcov_tf.model_info import GATE_LEVEL, Conformal, GateInfo, Labels
 from ctcov_tf.run_directory import MODEL_SHA256, RunDirectory
 
 SPLIT = "validation"
@@ -102,7 +102,7 @@ def _fit_gate(run: RunDirectory, model: keras.Model) -> tuple[gate.Gate | None, 
     what = modality.ONE[modality_known] if modality_known else "an image"
     return fitted, GateInfo(
         reason=f"not {what} as this model knows them",
-        level=gate.LEVEL,
+        level=GATE_LEVEL,
         fitted_to=len(next(iter(train.values()))),
         validation=len(next(iter(validation.values()))),
         limit=1.0,

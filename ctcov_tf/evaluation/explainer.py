@@ -13,8 +13,8 @@ from ctcov_tf.evaluation.remarks import part_title
 from ctcov_tf.explain import ExplainedAnswers
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import Labels
-from ctcov_tf.models import scores
-from ctcov_tf.models.input_gate import Gate, InputGate
+from ctcov_tf.models import input_gate, scores
+from ctcov_tf.models.input_gate import Gate
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
 
@@ -78,7 +78,7 @@ class Explainer:
     def __init__(self, run: RunDirectory, model: keras.Model, gate: Gate | None = None):
         preprocess = Preprocess.from_preprocess_config(run.config.preprocess)
         calibrated = scores.calibrated(model, run.temperature)
-        answers = ExplainedAnswers(calibrated, run.labels, run.parts, InputGate(calibrated, gate) if gate else None)
+        answers = ExplainedAnswers(calibrated, run.labels, run.parts, input_gate.on(calibrated, gate))
 
         @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8)])
         def explain(image: tf.Tensor) -> dict[str, tf.Tensor]:

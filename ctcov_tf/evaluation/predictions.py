@@ -18,9 +18,8 @@ from ctcov_tf.calibration import temperature
 from ctcov_tf.config import BaselineConfig
 from ctcov_tf.datasets import contents
 from ctcov_tf.model_info import Labels
-from ctcov_tf.models import scores
+from ctcov_tf.models import input_gate, scores
 from ctcov_tf.models.baselines import bags
-from ctcov_tf.models.input_gate import InputGate
 from ctcov_tf.progress import SILENT_SECONDS
 from ctcov_tf.run_directory import RunDirectory
 
@@ -128,7 +127,7 @@ def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split, batch_size=BATCH_SIZE)
 
     arrays = run.load_gate() if run.calibration_file.is_file() else None
-    gate = InputGate(model, arrays) if arrays else None
+    gate = input_gate.on(model, arrays)
     answers_to = tf.function(scores.Answers(model, run.labels, run.parts, gate).raw, reduce_retracing=True)
     others = [name for part in run.parts for name in part.likelihoods] + (["ood_score"] if gate else [])
     names = [*(f"logit_{name}" for name in run.labels.outputs), *others]

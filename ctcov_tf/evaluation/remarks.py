@@ -3,6 +3,7 @@
 from typing import Any
 
 from ctcov_tf.evaluation.explanation import remarks as explanation
+from ctcov_tf.model_info import GATE_LEVEL
 
 
 def warnings(metrics: dict[str, Any]) -> list[str]:
@@ -68,7 +69,15 @@ def _on_gate(parts: dict[str, dict[str, int]]) -> list[str]:
     if not parts:
         return []
     counts = [f"{one['refused']} of the {one['images']} images of {split}" for split, one in parts.items()]
-    return [f"The input gate would refuse {' and '.join(counts)}; all numbers here are of all images."]
+    found = f"The input gate would refuse {' and '.join(counts)}; all numbers here are of all images."
+    left_out = 1 - GATE_LEVEL
+    many = [split for split, one in parts.items() if one["refused"] > 2 * round(left_out * one["images"], 9)]
+    if many:
+        found += (
+            f" On {' and '.join(many)} that is more than twice the {left_out:.0%} of validation that its limit leaves "
+            "out: these images are less like the training images, or the limit rests on too few."
+        )
+    return [found]
 
 
 def part_title(name: str) -> str:
@@ -203,7 +212,7 @@ def _on_metadata(split: str, metrics: dict[str, Any]) -> list[str]:
 
 def _on_controls(control: dict[str, Any] | None) -> list[str]:
     titles = {"border_only": "nothing but the border of the images", "centre_masked": "images with their centre hidden"}
-    verdicts = {
+    above = {
         "border_only": "it reads something other than the lungs",
         "centre_masked": "part of what it reads lies outside the centre, where tight crops still show some lung",
     }
@@ -218,11 +227,16 @@ def _on_controls(control: dict[str, Any] | None) -> list[str]:
         if auc["low"] <= 0.5 <= auc["high"]:
             at_chance.append(f"{seen} ({scores})")
             continue
-        side = "above" if auc["low"] > 0.5 else "below"
-        text = f"On {seen} the model is {side} chance ({scores}): {verdicts[mask]}."
+        if auc["high"] < 0.5:
+            found.append(
+                f"On {seen} the model is below chance ({scores}): what is left sways it against the labels, so its "
+                "score on whole images can't rest on it."
+            )
+            continue
+        text = f"On {seen} the model is above chance ({scores}): {above[mask]}."
         if difference["high"] < 0:
             text += f" It does less well there than on whole images ({difference['value']:+.3f})."
-        elif side == "above":
+        else:
             text += f" Its score on whole images ({control['whole']['auc']['value']:.3f}) could rest on that alone."
         found.append(text)
     if at_chance:

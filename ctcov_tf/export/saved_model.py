@@ -30,7 +30,7 @@ from ctcov_tf.edge.runner import CARD, RECORD, append_record
 from ctcov_tf.explain import ExplainedAnswers
 from ctcov_tf.export import layout, served_tflite, warm_up
 from ctcov_tf.model_info import ModelInfo
-from ctcov_tf.models import scores
+from ctcov_tf.models import input_gate, scores
 from ctcov_tf.models.inference_network import inference_network
 from ctcov_tf.models.input_gate import InputGate
 from ctcov_tf.preprocessing.decode import decode_grey
@@ -79,7 +79,7 @@ def export_saved_model(
         )
     dtype: Literal["float32", "bfloat16"] = "bfloat16" if form == "saved_model_bfloat16" else "float32"
     model, arrays = inference_network(run.load_calibrated_model(), dtype), run.load_gate()
-    gate = InputGate(model, arrays) if arrays else None
+    gate = input_gate.on(model, arrays)
     signatures = _signatures(model, info, gate)
     inputs = {name: function.input_signature[0] for name, function in signatures.items()}
     with files.atomic_path(folder) as written:

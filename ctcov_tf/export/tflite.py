@@ -28,7 +28,7 @@ from ctcov_tf.images import decode
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.models import feature_maps, input_gate, scores
 from ctcov_tf.models.inference_network import inference_network
-from ctcov_tf.models.input_gate import Gate, InputGate
+from ctcov_tf.models.input_gate import Gate
 from ctcov_tf.preprocessing.preprocess import Preprocess
 from ctcov_tf.run_directory import RunDirectory
 
@@ -87,7 +87,7 @@ def export_tflite(
 def _save_graph(model: keras.Model, info: ModelInfo, arrays: Gate | None, folder: str) -> None:
     """Saves the graph of one image: the converter freezes the weights only of a SavedModel."""
     preprocess = Preprocess.from_preprocess_config(info.preprocess)
-    gate = InputGate(model, arrays) if arrays else None
+    gate = input_gate.on(model, arrays)
     answers = edge_cam.edge_cam(model, info.labels, gate) or scores.Answers(model, info.labels, info.parts, gate)
 
     @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8, name="image")])

@@ -1,4 +1,4 @@
-"""What is left of an image when its lungs are hidden: the negative controls of an evaluation.
+"""What is left of an image when its lungs are hidden, for the controls of an evaluation and for the audit.
 
 What is hidden becomes black, grey level 0. A mean grey would tell how bright the hidden part was; black tells nothing
 of it, and histogram equalisation leaves the darkest level out of account.

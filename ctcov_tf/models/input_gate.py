@@ -111,6 +111,19 @@ class InputGate:
         self.weights = layer.weights
 
 
+def on(model: keras.Model, gate: Gate | None) -> InputGate | None:
+    """Puts a run's gate on its network.
+
+    Args:
+      model: functional model of one flat graph, from pre-processed images to logits.
+      gate: what the run holds.
+
+    Returns:
+      The gate on the network; None where the run has none.
+    """
+    return InputGate(model, gate) if gate else None
+
+
 def tensor_of(model: keras.Model, name: str) -> keras.KerasTensor:
     """The symbolic tensor that a space of `FEATURES` is made of.
 

@@ -62,7 +62,7 @@ def test_nothing_found_is_said_without_a_promise():
         ),
         ({"classifiers": [classifier("source", 0.9)]}, "From the source"),
         ({"classifiers": [classifier("border", 0.9)]}, "From the border"),
-        ({"classifiers": [classifier("masked_centre", 0.9)]}, "with its centre masked a is told"),
+        ({"classifiers": [classifier("masked_centre", 0.9)]}, "an eighth of each side left, a is told"),
     ],
 )
 def test_what_makes_a_collection_unfit(changes, words):

@@ -7,6 +7,8 @@ import pytest
 
 from ctcov_tf import RESEARCH_USE, cli, errors, files, run_directory
 from ctcov_tf.card import write
+from ctcov_tf.evaluation import calibration
+from tests import calibrated_images
 
 
 class Page(html.parser.HTMLParser):
@@ -170,6 +172,27 @@ def test_the_command_writes_into_the_run_and_prints_json(run, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("card/model_card.md")
     assert lines[-1] == RESEARCH_USE
+
+
+def test_cards_are_written_without_tensorflow(run, run_command):
+    code = (
+        "import sys; from ctcov_tf import cli\n"
+        f"try: cli.main(['card', {str(run.path)!r}])\n"
+        "finally: assert not {'tensorflow', 'keras'} & set(sys.modules), 'heavy import'"
+    )
+    answer = run_command("-c", code)
+    assert answer.returncode == 0, answer.stderr
+    assert (run.path / "card" / "model_card.html").is_file()
+
+
+def test_calibration_is_told_without_the_bins_of_its_figures(run, tmp_path, evaluation):
+    evaluation["calibration"] = {"test": calibration.summarise(calibrated_images.draw(), calibrated_images.NEW)}
+    files.write_json(run.metrics_file, evaluation)
+    page = cards(run, tmp_path / "cards")["model_card.md"]
+    error = evaluation["calibration"]["test"]["after"]["expected_calibration_error"]["equal_mass"]
+    assert f"after / expected calibration error / equal mass | {error['value']:.3f} [" in page
+    assert "predictive values / positive / where 5% are positive" in page
+    assert "reliability" not in page.partition("## Calibration")[2].partition("\n## ")[0]
 
 
 def test_text_cannot_break_a_table_or_a_page(run, tmp_path, evaluation):

@@ -1,11 +1,14 @@
 import json
+import pathlib
 import shutil
 
 import cv2
 import numpy as np
 import pytest
+import skimage
 
-from ctcov_tf import RESEARCH_USE, errors, run_directory
+from ctcov_tf import RESEARCH_USE, config, errors, run_directory
+from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import calibrate, gate_report
 
 
@@ -48,6 +51,24 @@ def test_what_is_unlike_is_told_apart(run, stripes, tmp_path, capsys):
     text = gate_report.table(found)
     assert len(text.splitlines()) == 2 + len(found["against"])
     assert not run.test_readings_file.exists()
+
+
+def test_radiographs_photographs_noise_and_windows_are_told_from_ct(run, phantom_data_dir, tmp_path):
+    """What the gate is there for, each with the lower end of its AUC: synthetic slices against what is none."""
+    radiographs, photographs = tmp_path / "radiographs", tmp_path / "photographs"
+    radiographs.mkdir()
+    data = config.DataConfig(dataset="phantom/cxr_tiny", data_dir=str(phantom_data_dir))
+    for example in contents.examples(data, "validation").as_numpy_iterator():
+        (radiographs / f"{example['image_id'].decode()}.png").write_bytes(example["image"])
+    photographs.mkdir()
+    for name in ("astronaut", "camera", "chelsea", "coffee", "coins", "motorcycle_left", "hubble_deep_field", "rocket"):
+        (picture,) = (pathlib.Path(skimage.__file__).parent / "data").glob(f"{name}.*")
+        shutil.copy(picture, photographs)
+    found = gate_report.report(run, [radiographs, photographs], tmp_path / "out")["against"]
+    assert found[str(radiographs)]["images"] == 24
+    for kind in (str(radiographs), str(photographs), "noise", "turned by 90 degrees", "inverted", "contrast trebled"):
+        assert found[kind]["auc"]["low"] > 0.9, (kind, found[kind])
+        assert found[kind]["refused"]["value"] > 0.9, (kind, found[kind])
 
 
 def test_a_reading_of_the_test_part_is_logged(run, tmp_path):

@@ -184,6 +184,7 @@ def control(auc, low, high, difference):
         ((0.79, 0.7, 0.87, (-0.01, -0.05, 0.03)), "Its score on whole images (0.800) could rest on that alone"),
         ((0.65, 0.6, 0.7, (-0.15, -0.2, -0.1)), "It does less well there than on whole images (-0.150)."),
         ((0.3, 0.2, 0.4, (-0.5, -0.6, -0.4)), "below chance (AUC 0.300"),
+        ((0.3, 0.2, 0.4, (-0.5, -0.6, -0.4)), "against the labels, so its score on whole images can't rest on it"),
         ((0.52, 0.45, 0.6, (-0.3, -0.4, -0.2)), "can't be told from chance: this control finds nothing"),
     ],
 )
@@ -192,12 +193,20 @@ def test_judges_the_controls(metrics, found, verdict):
     metrics["controls"] = control(*found)
     assert "nothing but the border" in said(metrics)
     assert verdict in said(metrics)
-    assert ("something other than the lungs" in said(metrics)) == ("from chance" not in verdict)
+    assert ("something other than the lungs" in said(metrics)) == ("above chance" in said(metrics))
 
 
 def test_controls_without_an_interval_are_not_judged(metrics):
     metrics["controls"] = control(0.9, None, None, (0, None, None))
     assert "border" not in said(metrics)
+
+
+@pytest.mark.parametrize(("refused", "many"), [(10, False), (11, True)])
+def test_says_that_the_gate_refuses_more_than_it_was_set_to(metrics, refused, many):
+    metrics["gate"] = {"validation": {"images": 100, "refused": 5}, "test": {"images": 100, "refused": refused}}
+    text = said(metrics)
+    assert f"would refuse 5 of the 100 images of validation and {refused} of the 100 images of test" in text
+    assert ("more than twice the 5% of validation that its limit leaves out" in text) == many
 
 
 def level(auc, low, high, images=100, small=False):

@@ -55,6 +55,12 @@ def test_the_rewritten_network_is_gated_alike(fitted):
     np.testing.assert_allclose(theirs, ours, rtol=1e-3)
 
 
+def test_a_network_without_a_gate_has_none(fitted):
+    model, gate = fitted
+    assert input_gate.on(model, None) is None
+    assert input_gate.on(model, gate).output.shape == (None,)
+
+
 def test_layout_is_the_mean_of_cells():
     model = registry.build(NETWORKS["small_cnn"], 64, 1)
     batch = images(2)

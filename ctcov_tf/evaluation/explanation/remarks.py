@@ -35,13 +35,46 @@ def _on_weights(found: dict[str, Any]) -> str | None:
     if correlation["low"] >= ALIKE:
         return f"{text}: they stay alike without what was learnt, and are no explanation of it."
     if correlation["high"] < ALIKE:
-        return f"{text}: they depend on what was learnt."
+        return f"{text}: they depend on what was learnt{_in_common(found['other_images'])}."
     return f"{text}: whether they depend on what was learnt can't be told here."
+
+
+def _in_common(others: dict[str, Any] | None) -> str:
+    """What the maps of different images have in common, where it is more than chance."""
+    common = others["rank_correlation"] if others else None
+    if not common or common["low"] is None or common["low"] <= 0:
+        return ""
+    return (
+        f"; but the maps of two different images have a rank correlation of {common['value']:.2f} (95 % interval "
+        f"{common['low']:.2f} to {common['high']:.2f}), so that much of a map is not about its image"
+    )
 
 
 def _on_evidence(found: dict[str, Any]) -> list[str]:
     differences = {kind: found[kind]["difference"] for kind in ("deletion", "insertion")}
     if any(one["low"] is None for one in differences.values()):
+        return []
+    grey, blurred = found["deletion"]["curve"][-1], found["insertion"]["curve"][0]
+    whole = found["deletion"]["curve"][0]
+    sentences = []
+    if grey >= whole:
+        del differences["deletion"]
+        sentences.append(
+            f"The network answers {grey:.2f} to nothing but grey, {whole:.2f} to the whole images: deletion can't "
+            "judge the maps here."
+        )
+    if blurred >= whole:
+        del differences["insertion"]
+        sentences.append(
+            f"The network answers {blurred:.2f} to the blurred images, {whole:.2f} to the whole ones: insertion can't "
+            "judge the maps here."
+        )
+    return sentences + _against_lot(differences)
+
+
+def _against_lot(differences: dict[str, dict[str, float]]) -> list[str]:
+    """The verdict on the kinds that can judge the maps."""
+    if not differences:
         return []
     better = [kind for kind, one in differences.items() if one["low"] > 0]
     worse = [kind for kind, one in differences.items() if one["high"] < 0]
@@ -50,7 +83,7 @@ def _on_evidence(found: dict[str, Any]) -> list[str]:
         for kind, one in differences.items()
     )
     text = f"Pixels in the order of the heat map against patches by lot (area between the curves: {gaps})"
-    if len(better) == len(differences):
+    if len(better) == 2:
         return [f"{text}: what the maps mark carries the answer."]
     if worse:
         return [f"{text}: in {' and '.join(worse)} the maps do worse than lot, so they mark the wrong places."]

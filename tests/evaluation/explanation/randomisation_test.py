@@ -107,7 +107,10 @@ def test_a_map_that_ignores_the_weights_is_exposed(network, images):
     said = remarks.remarks(
         {
             "randomisation": found,
-            "deletion": {"deletion": {"difference": difference}, "insertion": {"difference": difference}},
+            "deletion": {
+                "deletion": {"difference": difference, "curve": [0.8, 0.1]},
+                "insertion": {"difference": difference, "curve": [0.1, 0.8]},
+            },
             "lungs": {"left_out": "of no interest here"},
         }
     )
