@@ -44,6 +44,7 @@ BOUNDS = {
     PIXELS: Bound(score_difference=1e-4),
     "float32": Bound(score_difference=1e-4),
     "float16": Bound(score_difference=1e-2),
+    "keras_float16": Bound(score_difference=1e-2, auc_drop=0.005, flipped_share=0.02),
     "saved_model_bfloat16": Bound(auc_drop=0.02, flipped_share=0.05),
     "dynamic_int8": Bound(auc_drop=0.02, flipped_share=0.05),
     "int8": Bound(auc_drop=0.03, flipped_share=0.1),
