@@ -57,6 +57,8 @@ def predict_command(
 
         found = predict_studies.predict_studies(opened.info, dicom, answer, named=named, as_json=as_json, window=window)
         code = max(code, found)
+        if found and opened.shipped and (remedy := shipped.remedy(opened.info.modality)):
+            print(remedy, file=sys.stderr)
     if not as_json:
         print(_foot(opened, drawn=bool(taken)))
     return code

@@ -1,6 +1,6 @@
 """Do all exports answer as the trained network does? One table, and an error above stated bounds."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import dataclasses
 import pathlib
 import statistics
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ctcov_tf import RESEARCH_USE, errors, files
 from ctcov_tf.datasets import contents
 from ctcov_tf.export import layout, samples
-from ctcov_tf.predictor import Prediction, Predictor, SavedModelPredictor, load
+from ctcov_tf.predictor import Prediction, Predictor, RunPredictor, SavedModelPredictor, load
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import bootstrap
 
@@ -97,7 +97,7 @@ def verify(
     with tqdm(total=len(paths) * len(images), desc="verify", unit="image") as progress:
         for form, path in paths.items():
             progress.set_postfix_str(form)
-            predictor = PixelsPredictor(path) if form == PIXELS else load(path)
+            predictor = _OPENED.get(form, load)(path)
             answers, latency = _run(predictor, images, progress)
             reference = reference or answers
             rows[form] = {
@@ -155,6 +155,10 @@ class PixelsPredictor(SavedModelPredictor):
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
         answer = self.model.signatures["pixels"](images=tf.constant(image[np.newaxis]))
         return {name: output.numpy() for name, output in answer.items()}
+
+
+_OPENED: dict[str, Callable[[pathlib.Path], Predictor]] = {REFERENCE: RunPredictor, PIXELS: PixelsPredictor}
+"""What opens a form otherwise than by what stands there: a shipped run directory would answer by its TFLite file."""
 
 
 def _positive(run: RunDirectory, images: list[samples.Sample]) -> tuple[np.ndarray, np.ndarray]:

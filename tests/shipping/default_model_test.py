@@ -3,13 +3,16 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 import httpx
+import numpy as np
 import pytest
 
 from ctcov_tf import RESEARCH_USE, cli, shipped
+from ctcov_tf.images import encode
 from tests import shipped_folder
 from tests.cli_test import imported
 
@@ -58,6 +61,21 @@ def test_a_changed_file_is_not_run(weights, image_files, capsys):
     assert code == 2
     assert "not the file that was shipped" in printed.err
     assert printed.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_a_refused_image_is_sent_to_the_other_modality(weights, small_model, tmp_path, capsys, flags):
+    shutil.copytree(small_model.path, weights / "small-20260201")
+    stripes = tmp_path / "stripes.png"
+    stripes.write_bytes(encode.png(np.tile(np.repeat([0, 255], 12).astype(np.uint8), (90, 5))))
+    code, printed = run(capsys, "predict", stripes, "--model", "small", *flags)
+    assert code == 0, printed.err
+    remedy = "for chest radiographs: --model films-20260103"
+    if flags:
+        answer = json.loads(printed.out)
+        assert (answer["probability"], answer["remedy"]) == (None, remedy)
+    else:
+        assert remedy in printed.out.splitlines()
 
 
 def test_models_are_listed(weights, capsys):
