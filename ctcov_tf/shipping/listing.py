@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctcov_tf import RESEARCH_USE, shipped
+from ctcov_tf import RESEARCH_USE, modality, shipped
 from ctcov_tf.evaluation import tables
 
 
@@ -13,7 +13,7 @@ def records() -> list[dict[str, Any]]:
       `name`, `modality`, `preset`, `trained_on`, `figures` (test AUC and that of file facts alone, with intervals),
       `megabytes` here, `default` (it answers where no model is named for its modality), `files` here, `path`.
     """
-    best = {found.path for one in ("CT", "CXR") if (found := shipped.best(one))}  # type: ignore[arg-type]
+    best = {found.path for one in modality.NAMES if (found := shipped.best(one))}
     return [
         {
             "name": model.name,

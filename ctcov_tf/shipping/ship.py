@@ -216,8 +216,8 @@ def _answer_phantoms(
     run: RunDirectory, forms: Mapping[str, pathlib.Path], folder: pathlib.Path
 ) -> list[dict[str, Any]]:
     """Writes the drawings that the input gate finds least strange, and records what each form says of them."""
-    models = {"keras": predictor.RunPredictor(run.path)}
-    models |= {form: predictor.EdgePredictor(path) for form, path in forms.items()}  # type: ignore[dict-item]
+    models: dict[str, predictor.Predictor] = {"keras": predictor.RunPredictor(run.path)}
+    models |= {form: predictor.EdgePredictor(path) for form, path in forms.items()}
     drawn = [encode.png(picture) for picture in phantoms.draw(run.model_info().modality)]
     scores = [models["keras"].predict(data, "phantom").ood_score or 0.0 for data in drawn]
     found = []

@@ -32,8 +32,9 @@ def device(tmp_path_factory, mean_grey_file):
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, source)
     for name in ("ctcov_tf", "tfds_ctcov19"):
-        shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "dummy_data"))
-    shutil.rmtree(source / "ctcov_tf" / "weights")
+        shutil.copytree(
+            PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "dummy_data", "weights")
+        )
     shipped_folder.write(source / "ctcov_tf" / "weights", SHIPPED, mean_grey_file)
     venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
