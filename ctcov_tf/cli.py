@@ -127,7 +127,7 @@ def card(run: pathlib.Path, out: pathlib.Path | None, verification: pathlib.Path
     return 0
 
 
-def ship(run: pathlib.Path, out: pathlib.Path, default: bool, images: int) -> int:
+def ship(run: pathlib.Path, out: pathlib.Path, default: bool, int8: bool, images: int) -> int:
     """Makes a folder of weights that ship with the package from a finished, evaluated run that has a card.
 
     Kernels are rounded to half precision; a run whose answers that moves above a bound is refused. OUT holds a run
@@ -139,7 +139,8 @@ def ship(run: pathlib.Path, out: pathlib.Path, default: bool, images: int) -> in
     tensorflow_log.load_quietly()
     from ctcov_tf.shipping import ship as ship_lib
 
-    print(ship_lib.table(ship_lib.ship(loaded, out, default=default, limit=images)))
+    forms = [form for form in ship_lib.FORMS if int8 or form != "int8"]
+    print(ship_lib.table(ship_lib.ship(loaded, out, default=default, forms=forms, limit=images)))
     print(RESEARCH_USE)
     return 0
 
@@ -541,6 +542,9 @@ def parser() -> Parser:
     argument = add("ship", ship)
     argument("run", **run)
     argument("--out", **folder, required=True, help="folder to make: weights/NAME-YYYYMMDD")
+    argument(
+        "--no-int8", dest="int8", action="store_false", help="leave the 8-bit TFLite file out, if it answers otherwise"
+    )
     argument("--default", action="store_true", help="it is to answer where no model is named, whatever others reach")
     argument(
         "--images", type=_positive(int), default=200, metavar="N", help=f"validation images to verify on {default}"

@@ -62,12 +62,49 @@ def verify(
     limit: int = 200,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Runs the trained network and its exports on the same validation images.
+    """Runs the trained network and its exports on the same validation images, and holds the exports to their bounds.
 
     Args:
       run: the run that was exported.
       exports: path by form: those of `export_saved_model` and of `export_tflite`.
       record: JSON file to write; the table is written beside it with the suffix `.md`.
+      limit: most images to run; all of validation if it has fewer.
+      seed: of their choice.
+
+    Returns:
+      What `compare` gives.
+
+    Raises:
+      CtcovError: a form exceeds its bound; the record is written all the same.
+    """
+    result = compare(run, exports, limit=limit, seed=seed)
+    record = pathlib.Path(record)
+    files.write_json(record, result)
+    files.write_text(record.with_suffix(".md"), f"{table(result)}\n\n{RESEARCH_USE}\n")
+    if found := faults(result):
+        raise errors.CtcovError(
+            f"{record}: exports differ from the trained network ({'; '.join(found)}): leave these out with --forms"
+        )
+    return result
+
+
+def faults(result: dict[str, Any]) -> list[str]:
+    """Where a form exceeds its bound.
+
+    Args:
+      result: what `compare` gave.
+    """
+    return [fault for form, row in result["forms"].items() for fault in _faults(form, row, result["images"])]
+
+
+def compare(
+    run: RunDirectory, exports: Mapping[str, pathlib.Path], *, limit: int = 200, seed: int = 0
+) -> dict[str, Any]:
+    """Runs the trained network and its exports on the same validation images.
+
+    Args:
+      run: the run that was exported.
+      exports: path by form.
       limit: most images to run; all of validation if it has fewer.
       seed: of their choice.
 
@@ -80,9 +117,6 @@ def verify(
       `auc_change_interval` (95 %, paired: groups of images drawn again, the same for both networks); all three
       None where the images are of one class, the last also where they are of one group. Differences and AUC are
       those of images that both answer.
-
-    Raises:
-      CtcovError: a form exceeds its bound; the record is written all the same.
     """
     images = samples.draw(run.config.data, "validation", limit, seed)
     positive, groups = _positive(run, images)
@@ -107,16 +141,7 @@ def verify(
                 **_differences(answers, reference),
                 **_auc(positive, groups, answers, reference),
             }
-    result = {"dataset": run.manifest["name"], "split": "validation", "images": len(images), "forms": rows}
-    record = pathlib.Path(record)
-    files.write_json(record, result)
-    files.write_text(record.with_suffix(".md"), f"{table(result)}\n\n{RESEARCH_USE}\n")
-    faults = [fault for form, row in rows.items() for fault in _faults(form, row, len(images))]
-    if faults:
-        raise errors.CtcovError(
-            f"{record}: exports differ from the trained network ({'; '.join(faults)}): leave these out with --forms"
-        )
-    return result
+    return {"dataset": run.manifest["name"], "split": "validation", "images": len(images), "forms": rows}
 
 
 def table(result: dict[str, Any]) -> str:
