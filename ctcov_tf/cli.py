@@ -205,14 +205,14 @@ def screen(
     finally:
         logging.disable(logging.NOTSET)
 
-    from ctcov_tf import model_choice, predictor
+    from ctcov_tf import model_choice
 
-    place = str(model_choice.place(model))
-    if predictor.needs_tensorflow(place):
+    place = model_choice.answering(model)
+    if place.is_dir():
         tensorflow_log.load_quietly()
     return command.run(
         root,
-        place,
+        str(place),
         out,
         beam_options=beam_options,
         workers=workers,

@@ -28,6 +28,19 @@ def place(model: str | None) -> pathlib.Path:
     return found.path if found else path
 
 
+def answering(model: str | None) -> pathlib.Path:
+    """Where what answers alone stands, without heat maps: of a shipped model its TFLite file.
+
+    Args:
+      model: as in `place`.
+
+    Raises:
+      CtcovError: as `place`, or the shipped file is not as it was shipped.
+    """
+    path = place(model)
+    return shipped.read(path).answering_file if shipped.is_shipped(path) else path
+
+
 def split(arguments: Sequence[str], model: str | None = None) -> tuple[pathlib.Path, list[pathlib.Path]]:
     """Parts the words of `ctcov predict` into the model and the images.
 

@@ -46,6 +46,12 @@ def test_a_shipped_models_name_will_do(here, name):
     assert model_choice.split(["a.png"], name)[0].name == "films-20260103"
 
 
+def test_what_answers_alone_is_the_tflite_file_of_a_shipped_model(here):
+    assert model_choice.answering("films").name == "films-20260103-float32.tflite"
+    assert model_choice.answering(None).name == "slim-20260101-float32.tflite"
+    assert model_choice.answering("exports/1") == pathlib.Path("exports/1")
+
+
 def test_a_file_of_a_shipped_models_name_is_the_file(here):
     (here / "films").write_bytes(b"image")
     model, images = model_choice.split(["films"])
