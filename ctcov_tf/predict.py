@@ -81,8 +81,8 @@ def _predict_images(
     opened: predictor.Predictor, paths: Sequence[pathlib.Path], answer: predictor.Answer, *, as_json: bool
 ) -> int:
     info, ours = opened.info, opened.shipped
-    remedy = ours and shipped.remedy(info.modality)
-    about = {"shipped": ours.facts()} if ours else {}
+    remedy = shipped.remedy(info.modality) if ours else None
+    about: dict[str, Any] = {"shipped": ours.facts()} if ours else {}
     width = max([len(str(path)) for path in paths] + [len("image")])
     labels = info.labels
     decision_width = max(len("decision"), len(labels.positive), len(labels.negative))
