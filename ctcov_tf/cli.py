@@ -127,27 +127,65 @@ def card(run: pathlib.Path, out: pathlib.Path | None, verification: pathlib.Path
     return 0
 
 
+def ship(run: pathlib.Path, out: pathlib.Path, default: bool, int8: bool, images: int) -> int:
+    """Makes a folder of weights that ship with the package from a finished, evaluated run that has a card.
+
+    Kernels are rounded to half precision; a run whose answers that moves above a bound is refused. OUT holds a run
+    directory of that network, its TFLite files, cards, and a manifest with sizes and hashes.
+    """
+    from ctcov_tf import run_directory
+
+    loaded = run_directory.load(run)
+    tensorflow_log.load_quietly()
+    from ctcov_tf.shipping import ship as ship_lib
+
+    forms = [form for form in ship_lib.FORMS if int8 or form != "int8"]
+    print(ship_lib.table(ship_lib.ship(loaded, out, default=default, forms=forms, limit=images)))
+    print(RESEARCH_USE)
+    return 0
+
+
+def models(json: bool) -> int:
+    """Lists the models that ship with the package: for what, trained on what, how good, how large."""
+    from ctcov_tf.shipping import listing
+
+    if json:
+        import json as json_lib
+
+        print(json_lib.dumps(listing.records(), indent=2))
+    else:
+        print(f"{listing.table()}\n{RESEARCH_USE}")
+    return 0
+
+
 def predict(
-    model: pathlib.Path,
-    images: Sequence[pathlib.Path],
+    words: Sequence[str],
+    model: str | None,
     json: bool,
     heatmap: pathlib.Path | None,
     window: Sequence[float] | None,
 ) -> int:
-    """Probability and decision for image files and DICOM studies."""
+    """Probability and decision for image files and DICOM studies.
+
+    Without a model, the best one that ships for chest CT answers (ctcov models). Another is named by --model, or by the
+    first word, if that is a .tflite file, a folder with a model, or the name of a shipped model; all other words are
+    images.
+    """
     _leave_processors_to_the_model()
+    from ctcov_tf import model_choice, predictor
     from ctcov_tf import predict as predict_lib
 
-    if model.is_dir():
+    place, images = model_choice.split(words, model)
+    if predictor.needs_tensorflow(place):
         tensorflow_log.load_quietly()
     return predict_lib.predict_command(
-        model, images, as_json=json, heatmap=heatmap, window=(window[0], window[1]) if window else None
+        place, images, as_json=json, heatmap=heatmap, window=(window[0], window[1]) if window else None
     )
 
 
 def screen(
     root: str,
-    model: str,
+    model: str | None,
     out: str,
     beam_options: Sequence[str],
     workers: int | None,
@@ -167,11 +205,14 @@ def screen(
     finally:
         logging.disable(logging.NOTSET)
 
-    if pathlib.Path(model).is_dir():
+    from ctcov_tf import model_choice
+
+    place = model_choice.answering(model)
+    if place.is_dir():
         tensorflow_log.load_quietly()
     return command.run(
         root,
-        model,
+        str(place),
         out,
         beam_options=beam_options,
         workers=workers,
@@ -197,7 +238,7 @@ def benchmark(model: pathlib.Path, threads: int | None, rounds: int, image_size:
 
 
 def serve(
-    model: pathlib.Path,
+    model: str | None,
     host: str,
     port: int,
     name: str | None,
@@ -216,7 +257,10 @@ def serve(
     max_queue: int,
     timeout: float,
 ) -> int:
-    """Answers over HTTP as TensorFlow Serving's REST interface does, until Ctrl-C or SIGTERM."""
+    """Answers over HTTP as TensorFlow Serving's REST interface does, until Ctrl-C or SIGTERM.
+
+    Without a model, those that ship are served, each by its name without the date; the page at / uses the best.
+    """
     _leave_processors_to_the_model()
     settings = serving.Settings(
         host=host,
@@ -235,7 +279,9 @@ def serve(
     except ModuleNotFoundError as error:
         raise errors.CtcovError(f"{error.name}: not installed: install it with pip install 'ctcov[serve]'") from error
 
-    return server.serve(model, settings)
+    from ctcov_tf import model_choice
+
+    return server.serve(None if model is None else model_choice.place(model), settings)
 
 
 def ask(address: str, images: Sequence[pathlib.Path], json: bool, signature: str, batch: int, timeout: float) -> int:
@@ -493,6 +539,17 @@ def parser() -> Parser:
     )
     argument("--json", action="store_true", help="print what card.json holds, in place of the files' names")
 
+    argument = add("ship", ship)
+    argument("run", **run)
+    argument("--out", **folder, required=True, help="folder to make: weights/NAME-YYYYMMDD")
+    argument(
+        "--no-int8", dest="int8", action="store_false", help="leave the 8-bit TFLite file out, if it answers otherwise"
+    )
+    argument("--default", action="store_true", help="it is to answer where no model is named, whatever others reach")
+    argument(
+        "--images", type=_positive(int), default=200, metavar="N", help=f"validation images to verify on {default}"
+    )
+
     window: dict[str, Any] = {
         "nargs": 2,
         "type": float,
@@ -500,16 +557,25 @@ def parser() -> Parser:
         "help": "window that CT in DICOM files goes through, Hounsfield units (default: -600 1500, that of the lung)",
     }
 
+    argument = add("models", models)
+    argument("--json", action="store_true", help="print the list as JSON")
+
+    named = "run directory, SavedModel folder, .tflite file, or name of a shipped model"
     argument = add("predict", predict)
-    argument("model", **model)
-    argument("images", **images | {"help": "image files (PNG, JPEG, BMP), DICOM files and folders of them"})
+    argument(
+        "words",
+        nargs="*",
+        metavar="[MODEL] IMAGE",
+        help="image files (PNG, JPEG, BMP), DICOM files, folders of them; before them a model, if --model names none",
+    )
+    argument("--model", metavar="MODEL", help=f"{named} (default: the first word, if it is one; else the best shipped)")
     argument("--json", action="store_true", help="one JSON object a line instead of the table")
     argument("--heatmap", **folder, help="folder for heat maps laid over the images")
     argument("--window", **window)
 
     argument = add("screen", screen)
     argument("root", metavar="ROOT", help="folder of the archive, or its address: gs://..., memory://...")
-    argument("--model", **model | {"type": str}, required=True)
+    argument("--model", metavar="MODEL", help=f"{named} (default: the best shipped one)")
     argument(
         "--out",
         required=True,
@@ -536,7 +602,7 @@ def parser() -> Parser:
     argument("--json", action="store_true", help="one JSON object instead of text")
 
     argument = add("serve", serve)
-    argument("model", **model)
+    argument("model", nargs="?", metavar="MODEL", help=f"{named} (default: all shipped ones)")
     argument("--host", default="127.0.0.1", help=f"address to listen at; 0.0.0.0 is open to the network {default}")
     argument("--port", type=_port, default=serving.PORT, metavar="N", help=f"port to listen at; 0 takes one {default}")
     argument("--name", help="name of the model in addresses (default: its own)")

@@ -7,7 +7,7 @@ import pathlib
 import sys
 from typing import Any
 
-from ctcov_tf import RESEARCH_USE, errors, files, predictor
+from ctcov_tf import RESEARCH_USE, errors, files, predictor, shipped
 from ctcov_tf.images import decode, dicom_files
 from ctcov_tf.model_info import ModelInfo
 
@@ -51,14 +51,16 @@ def predict_command(
         errors.need("cv2", "heat maps need it: pip install opencv-python-headless")
     taken: set[str] = set()
     answer = _answering(opened, pathlib.Path(heatmap) if heatmap else None, taken)
-    code = _predict_images(opened.info, paths, answer, as_json=as_json) if paths else 0
+    code = _predict_images(opened, paths, answer, as_json=as_json) if paths else 0
     if dicom:
         from ctcov_tf import predict_studies
 
         found = predict_studies.predict_studies(opened.info, dicom, answer, named=named, as_json=as_json, window=window)
         code = max(code, found)
+        if found and opened.shipped and (remedy := shipped.remedy(opened.info.modality)):
+            print(remedy, file=sys.stderr)
     if not as_json:
-        print(_foot(opened.info, drawn=bool(taken)))
+        print(_foot(opened, drawn=bool(taken)))
     return code
 
 
@@ -75,13 +77,18 @@ def _answering(opened: predictor.Predictor, heatmap: pathlib.Path | None, taken:
     return answer
 
 
-def _predict_images(info: ModelInfo, paths: Sequence[pathlib.Path], answer: predictor.Answer, *, as_json: bool) -> int:
+def _predict_images(
+    opened: predictor.Predictor, paths: Sequence[pathlib.Path], answer: predictor.Answer, *, as_json: bool
+) -> int:
+    info, ours = opened.info, opened.shipped
+    remedy = shipped.remedy(info.modality) if ours else None
+    about: dict[str, Any] = {"shipped": ours.facts()} if ours else {}
     width = max([len(str(path)) for path in paths] + [len("image")])
     labels = info.labels
     decision_width = max(len("decision"), len(labels.positive), len(labels.negative))
     if not as_json:
         print(_row("image", "probability", "threshold", "decision", _set_title(info), (width, decision_width)))
-    code = 0
+    code, refused = 0, False
     for path in paths:
         try:
             found, drawn = answer(decode.read_bytes(path), str(path), path.stem)
@@ -89,12 +96,17 @@ def _predict_images(info: ModelInfo, paths: Sequence[pathlib.Path], answer: pred
             print(f"error: {error}", file=sys.stderr)
             code = errors.EXIT_USER_ERROR
             continue
+        refused = refused or found.reason is not None
         if as_json:
-            content = {"image": found.name, **dataclasses.asdict(found), "notice": RESEARCH_USE}
+            content = {"image": found.name, **dataclasses.asdict(found), **about, "notice": RESEARCH_USE}
             del content["name"]
+            if remedy and found.reason:
+                content["remedy"] = remedy
             print(json.dumps(content | drawn), flush=True)
         else:
             print(_answer_row(path, found, (width, decision_width)), flush=True)
+    if remedy and refused and not as_json:
+        print(remedy)
     return code
 
 
@@ -113,9 +125,11 @@ def _row(image: str, probability: str, threshold: str, decision: str, classes: s
     return f"{image:{widths[0]}}  {probability:>11}  {threshold:>9}  {decision:{widths[1]}}  {classes}".rstrip()
 
 
-def _foot(info: ModelInfo, *, drawn: bool) -> str:
+def _foot(opened: predictor.Predictor, *, drawn: bool) -> str:
     """What stands below the table."""
-    lines = [f"{info.name}, probability of {info.labels.positive}. {RESEARCH_USE}"]
+    info = opened.info
+    lines = [opened.shipped.sentence()] if opened.shipped else []
+    lines += [f"{info.name}, probability of {info.labels.positive}. {RESEARCH_USE}"]
     if info.conformal:
         lines.append(f"a set of several classes: no decision at a coverage of {info.conformal.coverage:.0%}")
     if info.parts:

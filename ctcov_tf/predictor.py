@@ -1,4 +1,4 @@
-"""One face over a run directory, a SavedModel and a TFLite file: an image file in, the answer out.
+"""One face over a run directory, a SavedModel, a TFLite file and a shipped model: an image file in, the answer out.
 
 TensorFlow is imported only where a run directory or a SavedModel is opened.
 """
@@ -6,12 +6,14 @@ TensorFlow is imported only where a run directory or a SavedModel is opened.
 import abc
 from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+from importlib import util
 import pathlib
 from typing import Any
 
 import numpy as np
 
 from ctcov_tf import errors
+from ctcov_tf import shipped as shipped_lib
 from ctcov_tf.edge import runner
 from ctcov_tf.images import decode, dicom_files
 from ctcov_tf.images.window import LUNG, Window
@@ -135,6 +137,7 @@ class Predictor(abc.ABC):
       takes_batches: whether it runs once for several images; else once for each.
       explains: whether it holds heat maps.
       card: the model card, in Markdown; None where it came without one.
+      shipped: the shipped model that it is; None of any other.
     """
 
     path: pathlib.Path
@@ -142,6 +145,7 @@ class Predictor(abc.ABC):
     takes_batches = False
     explains = True
     card: str | None = None
+    shipped: shipped_lib.Shipped | None = None
 
     @abc.abstractmethod
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:
@@ -296,6 +300,23 @@ class EdgePredictor(Predictor):
         return self._model(image)
 
 
+class ShippedPredictor(EdgePredictor):
+    """A shipped model: its TFLite file answers; its Keras file, the same network, is opened for the first heat map."""
+
+    def __init__(self, model: shipped_lib.Shipped, threads: int | None = None) -> None:
+        super().__init__(model.answering_file, threads)
+        self.path, self.shipped = model.path, model
+        self._explainer: RunPredictor | None = None
+        self._holds_heatmap = self.explains
+        self.explains = self.explains or (model.has("model.keras") and util.find_spec("tensorflow") is not None)
+
+    def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
+        if not heatmaps or self._holds_heatmap or not self.explains:
+            return super().outputs(data, image, heatmaps=heatmaps)
+        self._explainer = self._explainer or RunPredictor(self.path)
+        return self._explainer.outputs(data, image, heatmaps=True)
+
+
 class SavedModelPredictor(Predictor):
     """The version folder of a SavedModel.
 
@@ -373,22 +394,24 @@ class RunPredictor(Predictor):
 
 
 def load(path: str | pathlib.Path, threads: int | None = None) -> Predictor:
-    """Opens a model of any of the three kinds.
+    """Opens a model of any kind.
 
     Args:
       path: a run directory, a SavedModel's version folder or the folder above it (the highest version is
-        taken), or a `.tflite` file.
+        taken), a `.tflite` file, or the folder of a shipped model.
       threads: threads of a TFLite file; by default one for each processor.
 
     Returns:
       The model, ready to answer.
 
     Raises:
-      CtcovError: nothing stands at `path`, or it is none of the three, or it is damaged.
+      CtcovError: nothing stands at `path`, or it is none of these, or it is damaged.
     """
     path = pathlib.Path(path)
     if path.is_file():
         return EdgePredictor(path, threads)
+    if shipped_lib.is_shipped(path):
+        return ShippedPredictor(shipped_lib.read(path), threads)
     if (path / "config.json").is_file():
         return RunPredictor(path)
     if (path / "saved_model.pb").is_file():
@@ -400,3 +423,12 @@ def load(path: str | pathlib.Path, threads: int | None = None) -> Predictor:
         f"{path}: {'not a model' if path.exists() else 'no such model'}: "
         "name a run directory, a SavedModel folder or a .tflite file"
     )
+
+
+def needs_tensorflow(path: str | pathlib.Path) -> bool:
+    """Whether TensorFlow is imported to open a model: not for a TFLite file, nor to answer with a shipped model.
+
+    Args:
+      path: what `load` opens.
+    """
+    return pathlib.Path(path).is_dir() and not shipped_lib.is_shipped(path)

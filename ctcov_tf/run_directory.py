@@ -20,7 +20,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from ctcov_tf import config as config_lib
-from ctcov_tf import errors, files, modality
+from ctcov_tf import errors, files, modality, shipped
 from ctcov_tf.model_info import Labels, ModelInfo, PartInfo, read_fitted
 
 if TYPE_CHECKING:
@@ -202,6 +202,8 @@ class RunDirectory:
         import ctcov_tf.layers  # noqa: F401  registers the custom layers
         from ctcov_tf.models import scores
 
+        if shipped.is_shipped(self.path):
+            shipped.read(self.path).file(self.model_file.name)
         if not self.model_file.is_file():
             raise errors.CtcovError(f"{self.model_file}: missing: finish the run with train.py --resume")
         recorded = self._calibration().get(MODEL_SHA256) if self.calibration_file.is_file() else None
@@ -258,13 +260,18 @@ def load(path: str | pathlib.Path) -> RunDirectory:
       The run.
 
     Raises:
-      CtcovError: the folder is missing, is no run directory, or is of another version.
+      CtcovError: the folder is missing, is no run directory, is of another version, or is no longer as it was
+        shipped.
     """
     path = pathlib.Path(path)
     if not path.is_dir():
         raise errors.CtcovError(
             f"{path}: no such run directory: train one with python train.py <preset> --run-dir {path}"
         )
+    if shipped.is_shipped(path):
+        model = shipped.read(path)
+        for name in ("config.json", "calibration.json"):
+            model.file(name)
     content = _read_json(path / "config.json", "this is no run directory; name one that train.py wrote")
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:

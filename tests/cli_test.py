@@ -13,6 +13,8 @@ COMMANDS = (
     "gate",
     "explain",
     "card",
+    "ship",
+    "models",
     "predict",
     "benchmark",
     "serve",
@@ -50,7 +52,7 @@ def imported(run_command, *arguments):
 
 
 def test_help_imports_nothing_but_the_standard_library(run_command):
-    for arguments in (), ("predict",), ("serve",), ("calibrate",), ("audit",), ("ask",), ("reproduce",):
+    for arguments in (), ("predict",), ("serve",), ("calibrate",), ("audit",), ("models",), ("ask",), ("reproduce",):
         assert imported(run_command, *arguments, "--help") - sys.stdlib_module_names == {"ctcov_tf"}
 
 

@@ -113,3 +113,14 @@ def append_record(path: pathlib.Path, info: ModelInfo, card: str | None = None) 
         archive.writestr(RECORD, info.to_json())
         if card is not None:
             archive.writestr(CARD, card)
+
+
+def append_card(path: pathlib.Path, card: pathlib.Path) -> None:
+    """Appends the model card to a `.tflite` file that has its record, and no card yet.
+
+    Args:
+      path: the file.
+      card: the model card, in Markdown.
+    """
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.write(card, CARD)

@@ -3,7 +3,7 @@
 import pathlib
 import re
 
-from ctcov_tf import errors
+from ctcov_tf import errors, shipped
 
 SERVED_TFLITE = "model.tflite"
 """In a SavedModel's version folder: the TFLite form that TensorFlow Serving can take in its place."""
@@ -29,8 +29,10 @@ def version_of(path: pathlib.Path) -> int:
     """The version of an export by where it stands; 1 of whatever else, such as a run directory.
 
     Args:
-      path: a SavedModel's version folder, a TFLite file or a run directory.
+      path: a SavedModel's version folder, a TFLite file, a shipped model, whose date it is, or a run directory.
     """
+    if shipped.is_shipped(path):
+        return shipped.read(path).version
     if (path / "saved_model.pb").is_file():
         found = re.fullmatch(r"(\d+)", path.name)
     else:

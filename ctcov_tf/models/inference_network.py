@@ -14,6 +14,8 @@ import numpy as np
 from ctcov_tf import errors
 from ctcov_tf.layers import FeaturePyramidAttention
 
+_ROUNDING = 2e-7
+
 
 def inference_network(model: keras.Model, dtype: Literal["float32", "bfloat16"] = "float32") -> keras.Model:
     """Rewrites a network.
@@ -33,9 +35,9 @@ def inference_network(model: keras.Model, dtype: Literal["float32", "bfloat16"] 
     for layer in model.layers:
         if layer.compute_dtype != "float32":
             raise errors.CtcovError(f"layer {layer.name} computes in {layer.compute_dtype}: export a float32 model")
-    pairs = _pairs(model)
-    folded = {norm.name: before for before, norm in pairs if _is_norm(norm) and _is_linear_convolution(before)}
-    norms = {before.name: norm for before, norm in pairs if norm.name in folded}
+    pairs = _foldable(model)
+    folded = {norm.name for _, norm in pairs}
+    norms = {before.name: norm for before, norm in pairs}
 
     def rewrite(layer: keras.layers.Layer) -> keras.layers.Layer:
         settings = layer.get_config()
@@ -70,32 +72,75 @@ def inference_network(model: keras.Model, dtype: Literal["float32", "bfloat16"] 
         trained = model.get_layer(layer.name)
         if isinstance(layer, FeaturePyramidAttention):
             for name, part in layer.parts.items():
-                norm = trained.parts.get(f"{name.removesuffix('_conv')}_bn")
-                part.set_weights(_folded_weights(trained.parts[name], norm))
+                part.set_weights(_folded_weights(trained.parts[name], _norm_of_part(trained, name)))
         elif _is_norm(trained):
             if layer.name not in folded:
-                scale, shift = _scale_and_shift(trained)
+                scale, shift = scale_and_shift(trained)
                 layer.set_weights([scale[np.newaxis, np.newaxis, :, np.newaxis], shift])
         elif not _is_average_pool(trained):
             layer.set_weights(_folded_weights(trained, norms.get(layer.name)))
     return network
 
 
+def folding_pairs(
+    model: keras.Model,
+) -> list[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:
+    """Each convolution that a batch norm becomes part of, with that batch norm, those in pyramid attention among them.
+
+    Args:
+      model: functional model of one flat graph.
+    """
+    within = [
+        (part, norm)
+        for layer in model.layers
+        if isinstance(layer, FeaturePyramidAttention)
+        for name, part in layer.parts.items()
+        if (norm := _norm_of_part(layer, name))
+    ]
+    return _foldable(model) + within
+
+
+def scaled_kernel(layer: keras.layers.Layer, scale: np.ndarray) -> np.ndarray:
+    """A convolution's kernel with each output channel multiplied.
+
+    Args:
+      layer: the convolution, of any kind.
+      scale: (channels,) of the output.
+    """
+    by_output = scale if type(layer) is keras.layers.Conv2D else scale[:, np.newaxis]  # outputs are not the last axis
+    return layer.get_weights()[0] * by_output
+
+
 def _folded_weights(layer: keras.layers.Layer, norm: keras.layers.BatchNormalization | None) -> list[np.ndarray]:
     """The layer's weights; of a convolution before a batch norm, kernel and bias of the two."""
     if norm is None:
         return layer.get_weights()
-    scale, shift = _scale_and_shift(norm)
-    kernel, *bias = layer.get_weights()
-    by_output = scale if type(layer) is keras.layers.Conv2D else scale[:, np.newaxis]  # outputs are not the last axis
-    return [kernel * by_output, shift + scale * (bias[0] if bias else 0)]
+    scale, shift = scale_and_shift(norm)
+    bias = layer.get_weights()[1:]
+    return [scaled_kernel(layer, scale), shift + scale * (bias[0] if bias else 0)]
 
 
-def _scale_and_shift(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
-    """What a batch norm does to each channel, (channels,) float64 each."""
+def scale_and_shift(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
+    """What a batch norm does to each channel, (channels,) float64 each.
+
+    A factor within float32's rounding of 1 is 1, so that a kernel before it stays as it is (`absorbed_norms`).
+
+    Args:
+      norm: with its statistics.
+    """
     mean, variance = np.float64(norm.moving_mean.numpy()), np.float64(norm.moving_variance.numpy())
     scale = (norm.gamma.numpy() if norm.scale else 1.0) / np.sqrt(variance + norm.epsilon)
+    scale = np.where(np.abs(scale - 1) < _ROUNDING, 1.0, scale)
     return scale, (norm.beta.numpy() if norm.center else 0.0) - scale * mean
+
+
+def _norm_of_part(attention: FeaturePyramidAttention, name: str) -> keras.layers.BatchNormalization | None:
+    return attention.parts.get(f"{name.removesuffix('_conv')}_bn") if name.endswith("_conv") else None
+
+
+def _foldable(model: keras.Model) -> list[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:
+    """Convolutions of the graph itself with the batch norms that become part of them."""
+    return [(before, norm) for before, norm in _pairs(model) if _is_norm(norm) and _is_linear_convolution(before)]
 
 
 def _pairs(model: keras.Model) -> list[tuple[keras.layers.Layer, keras.layers.Layer]]:

@@ -1,6 +1,7 @@
 """The HTTP interface of a served model: TensorFlow Serving's REST addresses, answers and errors."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import fastapi
@@ -23,21 +24,25 @@ from ctcov_tf.serving.versions import Versions
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
-def create(versions: Versions, limits: Limits, metrics: Metrics, token: str | None = None) -> fastapi.FastAPI:
+def create(
+    versions: Versions, limits: Limits, metrics: Metrics, token: str | None = None, others: Sequence[Versions] = ()
+) -> fastapi.FastAPI:
     """Makes the application.
 
     Args:
-      versions: what is served.
+      versions: what is served: the model of the page, and the only one that metrics tell the version of.
       limits: what is refused.
       metrics: where requests are counted.
       token: that requests must bring; None if they need none.
+      others: more models, by other names.
 
     Returns:
       The ASGI application.
     """
     app = fastapi.FastAPI(title="ctcov", version=ctcov_tf.__version__, openapi_url=None)
     bodies = Bodies(limits)
-    metrics.watch(queue=lambda: versions.waiting, version=lambda: versions.latest)
+    by_name = {one.name: one for one in (*others, versions)}
+    metrics.watch(queue=lambda: sum(one.waiting for one in by_name.values()), version=lambda: versions.latest)
     if token is not None:
         app.add_middleware(TokenGuard, token=token)
     app.add_middleware(Page, make=lambda: mount.create(versions, limits, token))
@@ -57,11 +62,12 @@ def create(versions: Versions, limits: Limits, metrics: Metrics, token: str | No
         return JSONResponse(await _answer(address, request))
 
     async def _answer(address: addresses.Address, request: fastapi.Request) -> dict[str, Any]:
+        asked = by_name.get(address.name, versions)  # which knows no such name either, and says so
         if address.call == "status":
-            return versions.status(address)
-        with versions.lease(address) as served:
+            return asked.status(address)
+        with asked.lease(address) as served:
             if address.call == "metadata":
-                return served.metadata(versions.name)
+                return served.metadata(asked.name)
             if address.call not in ("predict", "study"):
                 raise rest.other_method(address.call)
             answer = served.predict if address.call == "predict" else served.study

@@ -199,7 +199,7 @@ def open_model(path: pathlib.Path, version: int, settings: Settings, metrics: Me
     Raises:
       CtcovError: it cannot be opened.
     """
-    if path.is_dir():
+    if predictor.needs_tensorflow(path):
         tensorflow_log.load_quietly()
     workers = settings.batching.workers
     threads = max(1, (os.cpu_count() or 1) // workers)

@@ -1,7 +1,8 @@
 """`ctcov serve`: opens a model, listens, and stops when it is told to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
+import dataclasses
 import ipaddress
 import logging
 import os
@@ -13,7 +14,7 @@ import threading
 
 import uvicorn
 
-from ctcov_tf import RESEARCH_USE, errors
+from ctcov_tf import RESEARCH_USE, errors, shipped
 from ctcov_tf.serving import access, app
 from ctcov_tf.serving.metrics import Metrics
 from ctcov_tf.serving.served_model import ServedModel, open_model
@@ -41,11 +42,12 @@ class Server(uvicorn.Server):
         print(self._ready, flush=True)
 
 
-def serve(path: pathlib.Path, settings: Settings) -> int:
+def serve(path: pathlib.Path | None, settings: Settings) -> int:
     """Serves a model until Ctrl-C or SIGTERM; running requests are answered first.
 
     Args:
-      path: a folder of versions, or one model of any kind.
+      path: a folder of versions, or one model of any kind; None for the shipped models, each by its name without the
+        date, of which the page uses the best.
       settings: everything else.
 
     Returns:
@@ -58,12 +60,17 @@ def serve(path: pathlib.Path, settings: Settings) -> int:
     _log_to_stderr(settings)
     token = access.token(settings.token_file)
     metrics = Metrics()
+    served = {path: settings} if path else _shipped(settings)
     try:
-        with _listen(settings.host, settings.port) as listening, versions_of(path, settings, metrics) as versions:
+        with contextlib.ExitStack() as open_until_stopped:
+            listening = open_until_stopped.enter_context(_listen(settings.host, settings.port))
+            versions, *others = (
+                open_until_stopped.enter_context(versions_of(one, of_one, metrics)) for one, of_one in served.items()
+            )
             if token is None and not _is_loopback(listening):
                 print(f"warning: {settings.host} is open to the network without a token", file=sys.stderr)
             config = uvicorn.Config(
-                app.create(versions, settings.limits, metrics, token),
+                app.create(versions, settings.limits, metrics, token, others),
                 log_level="warning",
                 access_log=False,
                 http="h11",
@@ -72,10 +79,20 @@ def serve(path: pathlib.Path, settings: Settings) -> int:
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
-            Server(config, _ready(versions, listening)).run([listening])
+            Server(config, _ready([versions, *others], listening)).run([listening])
     except KeyboardInterrupt:
         print("stopped")
     return 0
+
+
+def _shipped(settings: Settings) -> dict[pathlib.Path, Settings]:
+    """The shipped models, the best first, with the settings of each."""
+    if settings.name or settings.labels:
+        raise errors.CtcovError("--name, --label: without a MODEL, which they are for: name one before them")
+    found = {model.path: dataclasses.replace(settings, name=shipped.stem(model)) for model in shipped.newest()}
+    if not found:
+        raise errors.CtcovError(shipped.NONE)
+    return found
 
 
 @contextlib.contextmanager
@@ -129,10 +146,11 @@ def _is_loopback(listening: socket.socket) -> bool:
     return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
 
 
-def _ready(versions: Versions, listening: socket.socket) -> str:
+def _ready(models: Sequence[Versions], listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     place = f"[{host}]" if ":" in host else host
-    return (
-        f"serving {versions.name}, version {versions.latest}, at http://{place}:{port}/v1/models/{versions.name}:predict\n"
-        f"{RESEARCH_USE}"
-    )
+    lines = [
+        f"serving {one.name}, version {one.latest}, at http://{place}:{port}/v1/models/{one.name}:predict"
+        for one in models
+    ]
+    return "\n".join([*lines, RESEARCH_USE])

@@ -15,7 +15,7 @@ import re
 import threading
 from typing import Any, Literal
 
-from ctcov_tf import errors
+from ctcov_tf import errors, shipped
 from ctcov_tf.export import layout
 from ctcov_tf.serving.addresses import Address
 from ctcov_tf.serving.rest import Refusal
@@ -253,7 +253,7 @@ def on_disk(path: pathlib.Path) -> dict[int, pathlib.Path]:
 
 def _model_in(folder: pathlib.Path) -> pathlib.Path | None:
     """What is to be opened in a folder; None while there is nothing, as when copying has just begun."""
-    if (folder / "saved_model.pb").is_file() or (folder / "config.json").is_file():
+    if any((folder / name).is_file() for name in ("saved_model.pb", "config.json", shipped.MANIFEST)):
         return folder
     return folder / TFLITE_FILE if (folder / TFLITE_FILE).is_file() else None
 

@@ -13,21 +13,29 @@ from packaging.requirements import Requirement
 import pytest
 
 from ctcov_tf import RESEARCH_USE
+from tests import shipped_folder
 
 PROJECT = pathlib.Path(__file__).parents[2]
+SHIPPED = "mean_grey-20260101"
 LEFT_OUT = {"tensorflow", "keras", "cv2", "pandas", "scipy", "sklearn", "matplotlib", "pydicom"}
 
 
 @pytest.fixture(scope="module")
-def device(tmp_path_factory):
-    """A virtual environment as `pip install --no-deps ctcov` and the packages of the extra make it; no network."""
+def device(tmp_path_factory, mean_grey_file):
+    """A virtual environment as `pip install --no-deps ctcov` and the packages of the extra make it; no network.
+
+    One model ships with it.
+    """
     folder = tmp_path_factory.mktemp("device")
     source = folder / "source"
     source.mkdir()
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, source)
     for name in ("ctcov_tf", "tfds_ctcov19"):
-        shutil.copytree(PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "dummy_data"))
+        shutil.copytree(
+            PROJECT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "dummy_data", "weights")
+        )
+    shipped_folder.write(source / "ctcov_tf" / "weights", SHIPPED, mean_grey_file)
     venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
@@ -88,6 +96,14 @@ def test_predicts(device, mean_grey_file, image_files):
     answer = json.loads(_run(device / "ctcov", "predict", mean_grey_file, image_files[0], "--json"))
     assert 0.3 < answer["probability"] < 0.7
     assert answer["notice"] == RESEARCH_USE
+
+
+def test_a_model_ships_inside_the_wheel(device, image_files):
+    answer = json.loads(_run(device / "ctcov", "predict", image_files[0], "--json"))
+    assert 0.3 < answer["probability"] < 0.7
+    assert answer["shipped"]["name"] == SHIPPED
+    (listed,) = json.loads(_run(device / "ctcov", "models", "--json"))
+    assert listed["files"] == [f"{SHIPPED}-float32.tflite"]
 
 
 def test_benchmarks(device, mean_grey_file):
