@@ -60,8 +60,8 @@ def _add_vessels(
     picture: npt.NDArray, lung: npt.NDArray, across: npt.NDArray, down: npt.NDArray, rng: np.random.Generator
 ) -> None:
     for _ in range(30):
-        centre, size = rng.uniform(-0.75, 0.75, 2), rng.uniform(0.008, 0.03)
-        picture[lung & _ellipse(across, down, *centre, size, size)] = rng.uniform(90, 160)
+        (x, y), size = rng.uniform(-0.75, 0.75, 2), rng.uniform(0.008, 0.03)
+        picture[lung & _ellipse(across, down, x, y, size, size)] = rng.uniform(90, 160)
 
 
 def _ellipse(

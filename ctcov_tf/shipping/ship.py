@@ -192,7 +192,7 @@ def _with_rounded_network(run: RunDirectory, folder: pathlib.Path) -> RunDirecto
 def _without_paths(config: Config) -> Config:
     """The configuration without places on this machine: data where TFDS keeps them, runs and files by their names."""
     paths: dict[str, Any] = {
-        name: _basename(value) for name in ("weights", "part1", "part2") if (value := getattr(config.model, name, 0))
+        name: _basename(value) for name in ("weights", "part1", "part2") if (value := getattr(config.model, name, ""))
     }
     return dataclasses.replace(
         config,
