@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as sk
 
 from ctcov_tf.statistics import bootstrap, metrics
@@ -92,6 +93,28 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
         low, high = found.intervals["auc"]
         covered += low <= truth <= high
     assert 0.87 <= covered / 120 <= 0.99
+
+
+def test_intervals_are_those_of_a_second_library():
+    """SciPy's percentile bootstrap over the same groups, whose images go together: equal but for the drawing."""
+    labels, probabilities, groups = scores(7, images=150, groups=50, decimals=6)
+    members = [np.flatnonzero(groups == name) for name in np.unique(groups)]
+    found = bootstrap.bootstrap(labels, probabilities, groups, 0.5, replicates=4000)
+
+    def drawn(metric):
+        def statistic(picked):
+            rows = np.concatenate([members[int(number)] for number in picked])
+            return metric(labels[rows], probabilities[rows])
+
+        sample = (np.arange(len(members)),)
+        return stats.bootstrap(sample, statistic, n_resamples=2000, vectorized=False, method="percentile", rng=0)
+
+    for name, metric in (
+        ("auc", sk.roc_auc_score),
+        ("recall", lambda truth, scores: np.mean(scores[truth == 1] >= 0.5)),
+    ):
+        peer = drawn(metric).confidence_interval
+        assert found.intervals[name] == pytest.approx((peer.low, peer.high), abs=0.015), name
 
 
 def test_one_class_replicates_are_counted_and_left_out():
