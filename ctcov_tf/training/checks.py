@@ -33,7 +33,7 @@ def check(config: Config) -> None:
             "--also: classes of several datasets do not go together: leave it out, or choose a pre-training without "
             "labels (pretrain_simsiam)"
         )
-    if bag_pipeline.slices_of(config) > 1 and (config.augment.contrast or config.augment.brightness):
+    if (config.augment.contrast or config.augment.brightness) and bag_pipeline.slices_of(config) > 1:
         raise errors.CtcovError("--contrast, --brightness: change single images only: leave them out, or --slices 1")
     if not 0 < config.augment.crop <= 1:
         raise errors.CtcovError(f"--crop {config.augment.crop}: is no share of an area: choose it from above 0 to 1")

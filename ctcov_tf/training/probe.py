@@ -56,10 +56,11 @@ class Probe(keras.callbacks.Callback):
                 "--batch-size"
             )
 
-    def _run(self, batches: tf.data.Dataset) -> list[npt.NDArray]:
+    def _run(self, batches: tf.data.Dataset) -> tuple[npt.NDArray, npt.NDArray]:
         """Features and targets of all images."""
         parts = [(self._features(images).numpy(), targets.numpy()) for images, targets in batches]
-        return list(map(np.concatenate, zip(*parts, strict=True)))
+        features, targets = map(np.concatenate, zip(*parts, strict=True))
+        return features, targets
 
 
 def probe(features: npt.NDArray, targets: npt.NDArray, judged: npt.NDArray) -> npt.NDArray:
