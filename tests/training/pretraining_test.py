@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ctcov_tf import cli, errors, predictor, run_directory
-from ctcov_tf.config import AugmentConfig, DeepCTNetConfig, SimSiamConfig
+from ctcov_tf.config import AugmentConfig, BaselineConfig, DeepCTNetConfig, SimSiamConfig
 from ctcov_tf.training import callbacks, checks, command, stage, train
 
 BACKBONE = {"blocks": (1, 1, 1, 1), "growth_rate": 4, "stem_channels": 8}
@@ -149,6 +149,12 @@ def test_datasets_are_named_once_and_for_pretraining_alone(config):
         checks.check(twice)
     with pytest.raises(errors.CtcovError, match="--also: classes of several datasets do not go together"):
         checks.check(dataclasses.replace(config, model=DeepCTNetConfig()))
+
+
+def test_levels_of_bags_are_left_as_they_are(config):
+    model = BaselineConfig(method="covnet", slices=2)
+    with pytest.raises(errors.CtcovError, match="--contrast, --brightness: change single images only"):
+        checks.check(dataclasses.replace(config, model=model, data=alone(config)))
 
 
 def test_images_that_judge_a_run_must_not_have_been_learnt_from(run, config, tmp_path):
