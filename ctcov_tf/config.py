@@ -58,6 +58,8 @@ class DataConfig:
     """Findings of which a report says nothing: left out of the loss, or absent."""
     task: Literal["label", "rotation"] = "label"
     """label: the dataset's classes; rotation: every image in four turns, and the class is the turn, to pre-train on."""
+    also: tuple[str, ...] = ()
+    """More datasets, at the same place, whose training images a pre-training without labels learns from."""
     fold: str | None = None
     """K/N: training and validation images are divided anew into N folds, whole groups, and the K-th validates."""
     cache: bool = True
@@ -91,6 +93,10 @@ class AugmentConfig:
     crop: float = 1.0
     """Smallest share of the image's area that a random crop leaves, enlarged to its size; 1 crops nothing (not in
     the paper)."""
+    contrast: float = 0.0
+    """Factor of the pre-processed image drawn from [1 - x, 1 + x] (not in the paper)."""
+    brightness: float = 0.0
+    """Added to the pre-processed image, drawn from [-x, x] (not in the paper)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,6 +226,28 @@ class DeepCXRNetEdgeConfig(FusionConfig, PyramidNetEdgeConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class TwoViewsConfig:
+    """What stands behind a backbone that learns without labels, from two views of each image (arXiv 2011.10566)."""
+
+    head: ClassVar[Head] = "binary"
+
+    projection: tuple[int, ...] = (1024, 1024, 1024)
+    """Units of the projector's layers; those of the last are the embedding."""
+    prediction_units: int = 256
+    """Units of the predictor's hidden layer."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SimSiamConfig(TwoViewsConfig, DenseNetConfig):
+    """SimSiam over the DenseNet of Deep-CT-Net: a pre-training."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SimSiamEdgeConfig(TwoViewsConfig, EfficientNetLiteConfig):
+    """SimSiam over the EfficientNet-Lite of Deep-CT-Net for devices: a pre-training."""
+
+
+@dataclasses.dataclass(frozen=True)
 class SmallCNNConfig:
     """A small plain residual network: the honest reference beside Deep-CT-Net."""
 
@@ -260,6 +288,8 @@ ModelConfig = (
     | DeepCXRNetConfig
     | DeepCXRNetEdgeConfig
     | DenseNetClassifierConfig
+    | SimSiamConfig
+    | SimSiamEdgeConfig
     | SmallCNNConfig
     | BaselineConfig
 )

@@ -7,8 +7,9 @@ Images are moved and pre-processed by OpenCV, a batch at a time; several batches
 OpenCV's own threads are turned off where a pipeline is made, for they would get in each other's way.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+import functools
 from typing import Any
 import weakref
 
@@ -27,6 +28,7 @@ from ctcov_tf.images.preprocess import preprocess
 from ctcov_tf.model_info import Labels
 
 ENCODED_BUFFER = 4096  # encoded images held for shuffling where decoded ones are not kept
+VIEWS = 2
 
 
 def training_batches(
@@ -72,45 +74,54 @@ def training_batches(
             f"--batch-size {batch_size}: cannot be shared by {replicas} devices: choose a multiple of {replicas}"
         )
     images = len(contents.metadata(config.data, "train"))
-    if images < batch_size:
-        raise errors.CtcovError(
-            f"{config.data.dataset}: {images} training images do not fill a batch of {batch_size}: "
-            f"lower --batch-size to {images} or less"
-        )
+    _check_fills(batch_size, images, config.data.dataset)
     source, grey_image = _with_targets(config, labels, "train", likelihoods, targets)
-    buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
-    seed = config.train.seed
     make = Preprocessing(config, image_size, batch_size // replicas, grey_image)
-
-    def draw(epoch_seed: tf.Tensor, stream: int, numbers: int) -> tf.Tensor:
-        seed_of_stream = tf.random.experimental.stateless_fold_in(epoch_seed, stream)
-        return tf.random.stateless_uniform([images // batch_size, batch_size, numbers], seed_of_stream, -1.0, 1.0)
-
-    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        tf.random.set_seed(1)  # of this function's graph, so that the program's global seed plays no part
-        epoch_seed = tf.stack([seed, epoch])
-        order = tf.random.stateless_uniform((), epoch_seed, 0, 2**31 - 1, tf.int64)
-        shuffled = source.shuffle(buffer_size, seed=order, reshuffle_each_iteration=False)
-        of_crop = augmentation.DRAWS - augmentation.RIGID_DRAWS
-        draws = tf.concat([draw(epoch_seed, 1, augmentation.RIGID_DRAWS), draw(epoch_seed, 2, of_crop)], axis=-1)
-        draws = tf.reshape(draws, [-1, batch_size // replicas, augmentation.DRAWS])
-        parts = tf.data.Dataset.zip(
-            tf.data.Dataset.from_tensor_slices(draws), shuffled.batch(batch_size // replicas, drop_remainder=True)
-        )
-        if workers == 1:
-            return parts
-        return parts.enumerate().filter(is_own).map(lambda _, part: part)
+    parts = _epochs(config, source, images, batch_size, start_epoch, replicas=replicas)
 
     def is_own(number: tf.Tensor, _: Any) -> tf.Tensor:
         return number // (replicas // workers) % workers == worker
 
+    if workers > 1:
+        parts = parts.enumerate().filter(is_own).map(lambda _, part: part)
+
     def prepare(draws: tf.Tensor, examples: tuple[tf.Tensor, ...]) -> tuple[Any, tf.Tensor]:
         stored, *known = examples
-        return _inputs_and_targets(make(stored, draws), *known)
+        return _inputs_and_targets(make(stored, draws[:, 0]), *known)
 
-    epochs = tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(one_epoch)
-    prepared = epochs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return prepared.prefetch(tf.data.AUTOTUNE)
+    return parts.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+
+
+def view_batches(config: Config, *, image_size: int, batch_size: int, start_epoch: int = 0) -> tf.data.Dataset:
+    """Shuffled batches of two views of the training images of all datasets, without end and without labels.
+
+    Each view is augmented for itself. Epochs are those of `training_batches`.
+
+    Args:
+      config: data, pre-processing, augmentation and seed.
+      image_size: side of the square images, pixels.
+      batch_size: images a batch.
+      start_epoch: number of the first epoch.
+
+    Returns:
+      Pairs of float32 (batch_size, image_size, image_size, 3), each pair the one element of a tuple, as Keras takes
+      inputs without targets.
+
+    Raises:
+      CtcovError: a dataset cannot be read, or all hold fewer images than a batch.
+    """
+    sources = contents.sources(config.data)
+    images = sum(len(contents.metadata(data, "train")) for data in sources)
+    _check_fills(batch_size, images, ", ".join(data.dataset for data in sources))
+    source, grey_image = _stored(sources, "train")
+    make = Preprocessing(config, image_size, batch_size, grey_image)
+
+    def prepare(draws: tf.Tensor, examples: tuple[tf.Tensor, ...]) -> tuple[Any]:
+        (stored,) = examples
+        return (tuple(make(stored, draws[:, view]) for view in range(VIEWS)),)
+
+    batches = _epochs(config, tf.data.Dataset.zip((source,)), images, batch_size, start_epoch, views=VIEWS)
+    return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
 def evaluation_batches(
@@ -191,7 +202,8 @@ class Preprocessing:
 
         Args:
           stored: (batch,), what stands for the images.
-          draws: float32 (batch, augmentation.DRAWS); without them the images are not moved.
+          draws: float32 (batch, augmentation.DRAWS), and augmentation.LEVEL_DRAWS more where contrast or brightness
+            change; without them the images are not augmented.
 
         Returns:
           float32 (batch, image_size, image_size, 3).
@@ -206,9 +218,69 @@ class Preprocessing:
         for number, result in enumerate(batch):
             image = self._grey_image(stored[number])
             if draws is not None:
-                image = augmentation.augment(image, draws[number], self._augment)
+                image = augmentation.augment(image, draws[number, : augmentation.DRAWS], self._augment)
             preprocess(image, self._settings, result)
+            if draws is not None and (self._augment.contrast or self._augment.brightness):
+                augmentation.change_levels(result, draws[number, augmentation.DRAWS :], self._augment)
         return batch
+
+
+def _check_fills(batch_size: int, images: int, name: str) -> None:
+    if images < batch_size:
+        raise errors.CtcovError(
+            f"{name}: {images} training images do not fill a batch of {batch_size}: "
+            f"lower --batch-size to {images} or less"
+        )
+
+
+def _epochs(
+    config: Config,
+    source: tf.data.Dataset,
+    images: int,
+    batch_size: int,
+    start_epoch: int,
+    *,
+    views: int = 1,
+    replicas: int = 1,
+) -> tf.data.Dataset:
+    """Epoch after epoch, each in an order of its own, with the random numbers of the augmentation.
+
+    Args:
+      config: caching and seed.
+      source: the images, or what stands for them.
+      images: how many.
+      batch_size: images a batch.
+      start_epoch: number of the first epoch.
+      views: of each image.
+      replicas: parts of each batch.
+
+    Returns:
+      Pairs of draws, float32 (batch_size / replicas, views, numbers), and as many examples of `source`.
+    """
+    steps, part_size = images // batch_size, batch_size // replicas
+    buffer_size = images + 1 if config.data.cache else min(images, ENCODED_BUFFER)
+    streams = (augmentation.RIGID_DRAWS, augmentation.DRAWS - augmentation.RIGID_DRAWS, augmentation.LEVEL_DRAWS)
+
+    def draw(epoch_seed: tf.Tensor, stream: int, numbers: int) -> tf.Tensor:
+        seed_of_stream = tf.random.experimental.stateless_fold_in(epoch_seed, stream)
+        return tf.random.stateless_uniform([steps, batch_size, numbers], seed_of_stream, -1.0, 1.0)
+
+    def draws_of_view(epoch_seed: tf.Tensor, view: int) -> tf.Tensor:
+        first = 1 + len(streams) * view
+        return tf.concat([draw(epoch_seed, first + number, size) for number, size in enumerate(streams)], axis=-1)
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        tf.random.set_seed(1)  # of this function's graph, so that the program's global seed plays no part
+        epoch_seed = tf.stack([config.train.seed, epoch])
+        order = tf.random.stateless_uniform((), epoch_seed, 0, 2**31 - 1, tf.int64)
+        shuffled = source.shuffle(buffer_size, seed=order, reshuffle_each_iteration=False)
+        draws = tf.stack([draws_of_view(epoch_seed, view) for view in range(views)], axis=2)
+        draws = tf.reshape(draws, [steps * replicas, part_size, views, sum(streams)])
+        return tf.data.Dataset.zip(
+            tf.data.Dataset.from_tensor_slices(draws), shuffled.batch(part_size, drop_remainder=True)
+        )
+
+    return tf.data.Dataset.range(start_epoch, tf.int64.max).flat_map(one_epoch)
 
 
 def _with_targets(
@@ -237,19 +309,24 @@ def stored_images(data: DataConfig, split: str) -> tuple[tf.data.Dataset, Callab
     Raises:
       CtcovError: the dataset cannot be read, or holds an image that cannot be decoded.
     """
-    encoded = contents.examples(data, split).map(lambda example: example["image"])
+    return _stored([data], split)
+
+
+def _stored(sources: Sequence[DataConfig], split: str) -> tuple[tf.data.Dataset, Callable[[Any], npt.NDArray]]:
+    """The same of several datasets, one after the other."""
+    parts = [contents.examples(data, split).map(lambda example: example["image"]) for data in sources]
+    encoded = functools.reduce(tf.data.Dataset.concatenate, parts)
     grey = encoded.map(
         lambda image: tf.numpy_function(_decoded, [image], tf.uint8, stateful=False),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     try:
-        images = [image for image in grey.as_numpy_iterator() if data.cache]
+        images = [image for image in grey.as_numpy_iterator() if sources[0].cache]
     except tf.errors.UnknownError as error:
-        image_id = _damaged_image(data, split)
         raise errors.CtcovError(
-            f"{data.dataset}, {split}: image {image_id} cannot be decoded: leave it out and build the dataset again"
+            f"{_damaged_image(sources, split)} cannot be decoded: leave it out and build the dataset again"
         ) from error
-    if data.cache:
+    if sources[0].cache:
         return tf.data.Dataset.range(len(images)), images.__getitem__
     return encoded, _decoded
 
@@ -258,10 +335,11 @@ def _decoded(image_bytes: bytes) -> npt.NDArray:
     return decode_grey(image_bytes, "image")
 
 
-def _damaged_image(data: DataConfig, split: str) -> str:
-    for example in contents.examples(data, split).as_numpy_iterator():
-        try:
-            _decoded(example["image"])
-        except errors.CtcovError:
-            return example["image_id"].decode()
-    return "(none on a second reading)"
+def _damaged_image(sources: Sequence[DataConfig], split: str) -> str:
+    for data in sources:
+        for example in contents.examples(data, split).as_numpy_iterator():
+            try:
+                _decoded(example["image"])
+            except errors.CtcovError:
+                return f"{data.dataset}, {split}: image {example['image_id'].decode()}"
+    return f"{sources[0].dataset}, {split}: image (none on a second reading)"

@@ -43,7 +43,8 @@ class RunDirectory:
       preset: name of the preset that the run started from.
       config: the resolved configuration.
       labels: what the model's outputs mean.
-      manifest: what the data were: TFDS name and version, images and groups by split and class, hash.
+      manifest: what the data were: TFDS name and version, images and groups by split and class, hash; of a
+        pre-training `also` lists those of its other datasets.
       versions: packages and Python that trained it.
       parts: the frozen parts that Deep-CXR-Net fuses; none in other models.
       started_from: the run whose weights training started from (`run`, `preset`, `trained_on`, `sha256`), if any.
@@ -57,6 +58,28 @@ class RunDirectory:
     versions: dict[str, str]
     parts: tuple[PartInfo, ...] = ()
     started_from: dict[str, Any] | None = None
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether it is a pre-training without labels: a start for other runs, which itself answers nothing."""
+        return isinstance(self.config.model, config_lib.TwoViewsConfig)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of its training is left to do."""
+        if self.pretraining:
+            return self.model_file.is_file() and not self.checkpoints.exists()
+        return self.calibration_file.is_file()
+
+    @property
+    def manifests(self) -> list[dict[str, Any]]:
+        """What the data were, one for each dataset."""
+        return [self.manifest, *self.manifest.get("also", ())]
+
+    @property
+    def trained_on(self) -> str:
+        """Names and versions of its datasets."""
+        return ", ".join(one["name"] for one in self.manifests)
 
     @property
     def model_file(self) -> pathlib.Path:
@@ -252,6 +275,27 @@ class RunDirectory:
 
 def load(path: str | pathlib.Path) -> RunDirectory:
     """Reads a run directory.
+
+    Args:
+      path: the folder that `train.py` wrote.
+
+    Returns:
+      The run.
+
+    Raises:
+      CtcovError: the folder is missing, is no run directory, is of another version, is no longer as it was shipped,
+        or is a pre-training without labels, which answers nothing.
+    """
+    run = load_any(path)
+    if run.pretraining:
+        raise errors.CtcovError(
+            f"{run.path}: is a pre-training, which answers nothing: start a run from it with --init-from {run.path}"
+        )
+    return run
+
+
+def load_any(path: str | pathlib.Path) -> RunDirectory:
+    """Reads a run directory, also one of a pre-training without labels.
 
     Args:
       path: the folder that `train.py` wrote.

@@ -233,3 +233,55 @@ def test_images_weigh_what_their_class_does(targets, expected):
     batches = tf.data.Dataset.from_tensors((tf.zeros((2, 4)), tf.constant(targets)))
     (*_, weights) = next(input_pipeline.weighted(batches, {0: 2.0, 1: 3.0, 2: 5.0}).as_numpy_iterator())
     np.testing.assert_array_equal(weights, expected)
+
+
+def views_of(settings, count, **options):
+    batches = input_pipeline.view_batches(settings, image_size=SIZE, batch_size=24, **options)
+    return [tuple(map(np.asarray, views)) for (views,) in batches.take(count)]
+
+
+def of_two_datasets(tiny_config, **augment):
+    data = dataclasses.replace(tiny_config.data, also=("phantom/cxr_tiny",))
+    return dataclasses.replace(tiny_config, data=data, augment=config.AugmentConfig(**augment))
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_both_views_are_of_the_same_image_and_an_epoch_holds_the_images_of_all_datasets_once(tiny_config, cache):
+    still = of_two_datasets(tiny_config, rotation_degrees=0.0, translation=0.0)
+    still = dataclasses.replace(still, data=dataclasses.replace(still.data, cache=cache))
+    pairs = views_of(still, 5)
+    assert_same(pairs, [(view, view) for view, _ in pairs])
+    stored = [
+        image
+        for data in contents.sources(still.data)
+        for images, _ in input_pipeline.evaluation_batches(
+            dataclasses.replace(still, data=data), contents.labels_of(data, "binary"), "train", image_size=SIZE
+        ).as_numpy_iterator()
+        for image in images
+    ]
+    seen = np.concatenate([view for view, _ in pairs])
+    assert sorted(image.tobytes() for image in seen) == sorted(image.tobytes() for image in stored)
+
+
+def test_views_are_augmented_apart_and_follow_from_seed_and_epoch(tiny_config, labels):
+    settings = of_two_datasets(tiny_config, contrast=0.4, brightness=0.4)
+    pairs = views_of(settings, 10)
+    for view, other in pairs:
+        assert all(one.tobytes() != two.tobytes() for one, two in zip(view, other, strict=True))
+    assert_same(views_of(settings, 5, start_epoch=1), pairs[5:])
+    means = np.concatenate([view for view, _ in pairs]).mean(axis=(1, 2, 3))
+    assert 0.35 < np.abs(means).max() <= 0.4 + 1e-3, "brightness is changed behind the standardisation"
+
+
+def test_views_that_fill_no_batch_are_refused(tiny_config):
+    with pytest.raises(
+        errors.CtcovError, match="phantom/tiny, phantom/cxr_tiny: 120 training images do not fill a batch of 121"
+    ):
+        input_pipeline.view_batches(of_two_datasets(tiny_config), image_size=SIZE, batch_size=121)
+
+
+def test_a_damaged_image_of_another_dataset_is_named(tiny_config, faulty):
+    settings = faulty(damage=True)
+    data = dataclasses.replace(settings.data, dataset="faulty")
+    with pytest.raises(errors.CtcovError, match="faulty, train: image train-1 cannot be decoded"):
+        input_pipeline._stored([tiny_config.data, data], "train")

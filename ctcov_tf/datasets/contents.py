@@ -3,6 +3,7 @@
 Whoever asks for a table is held to splits that share no group, or warned where a dataset cannot promise this.
 """
 
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -57,11 +58,27 @@ def labels_of(data: DataConfig, head: Head) -> Labels:
 def manifest(data: DataConfig) -> dict[str, Any]:
     """What the data are: name and version, classes, images and groups by split and class, and a hash of all of it.
 
-    Where the dataset records findings, each split also has the images in which each is positive.
+    Where the dataset records findings, each split also has the images in which each is positive. Where the
+    configuration names more datasets, `also` lists what they are.
 
     Raises:
-      CtcovError: the dataset is unknown or not built, or a group stands in two splits.
+      CtcovError: a dataset is unknown or not built, or a group stands in two splits.
     """
+    first, *others = map(_manifest, sources(data))
+    return first | {"also": others} if others else first
+
+
+def sources(data: DataConfig) -> list[DataConfig]:
+    """Each of the datasets that a configuration names, as the configuration of that dataset alone.
+
+    Args:
+      data: the dataset, and those that it names beside it.
+    """
+    others = [DataConfig(dataset=name, data_dir=data.data_dir, cache=data.cache) for name in data.also]
+    return [dataclasses.replace(data, also=()), *others]
+
+
+def _manifest(data: DataConfig) -> dict[str, Any]:
     dataset = _dataset(data)
     splits: dict[str, Any] = {}
     lines: list[str] = []

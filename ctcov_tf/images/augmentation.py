@@ -1,4 +1,4 @@
-"""Random rotation, translation, mirroring and cropping of training images as one affine warp (section 4.1).
+"""Random rotation, translation, mirroring and cropping of training images as one affine warp (section 4.1); contrast.
 
 No TensorFlow.
 """
@@ -15,7 +15,9 @@ from ctcov_tf.config import AugmentConfig
 RIGID_DRAWS = 4
 """Random numbers that one image takes for rotation, translation and mirroring."""
 DRAWS = RIGID_DRAWS + 4
-"""All random numbers that one image takes, those of the crop last."""
+"""All random numbers that moving an image takes, those of the crop last."""
+LEVEL_DRAWS = 2
+"""Random numbers that one image takes for contrast and brightness."""
 CROP_ASPECT = 4 / 3
 """Most that a crop may be wider, or higher, in proportion than its image (arXiv 1409.4842)."""
 
@@ -45,6 +47,19 @@ def augment(image: npt.NDArray, draws: npt.NDArray, config: AugmentConfig) -> np
     if config.crop < 1.0:
         matrix = matrix @ np.vstack([crop_transform(height, width, cropping, config.crop), [0.0, 0.0, 1.0]])
     return warp(image, matrix)
+
+
+def change_levels(image: npt.NDArray, draws: npt.NDArray, config: AugmentConfig) -> None:
+    """Changes contrast and brightness of an image by random numbers.
+
+    Args:
+      image: float32, pre-processed, written to: equalisation and standardisation would undo it before them.
+      draws: (LEVEL_DRAWS,) uniform in [-1, 1): contrast, brightness.
+      config: ranges of both.
+    """
+    contrast, brightness = draws.tolist()
+    image *= np.float32(1 + contrast * config.contrast)
+    image += np.float32(brightness * config.brightness)
 
 
 def crop_transform(height: int, width: int, draws: Sequence[float], smallest: float) -> npt.NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 import keras
 
-from ctcov_tf.config import PyramidNetConfig, PyramidNetEdgeConfig
+from ctcov_tf.config import DenseNetConfig, EfficientNetLiteConfig, PyramidNetConfig, PyramidNetEdgeConfig
 from ctcov_tf.layers import FeaturePyramidAttention, FusedBatchNormalization
 from ctcov_tf.models import backbone_weights, backbones
 from ctcov_tf.models.efficientnet_lite import efficientnet_lite
@@ -21,9 +21,7 @@ def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig | Pyrami
     Raises:
       CtcovError: the weights cannot be had or do not fit.
     """
-    features = _backbone(image, config)
-    backbone_weights.load(keras.Model(image, features, name="backbone"), config.weights)
-    x = features
+    x = backbone(image, config)
     if config.attention != "none":
         x = FeaturePyramidAttention(
             config.attention,
@@ -37,9 +35,26 @@ def pyramid_features(image: keras.KerasTensor, config: PyramidNetConfig | Pyrami
     return keras.layers.Flatten(name="flatten")(x)
 
 
-def _backbone(image: keras.KerasTensor, config: PyramidNetConfig | PyramidNetEdgeConfig) -> keras.KerasTensor:
-    """The feature map, (batch, height, width, channels)."""
-    if isinstance(config, PyramidNetEdgeConfig):
+def backbone(image: keras.KerasTensor, config: DenseNetConfig | EfficientNetLiteConfig) -> keras.KerasTensor:
+    """Builds the network up to the feature map.
+
+    Args:
+      image: (batch, size, size, 3) float32, pre-processed.
+      config: widths and depths; `config.weights` fills the variables.
+
+    Returns:
+      (batch, height, width, channels).
+
+    Raises:
+      CtcovError: the weights cannot be had or do not fit.
+    """
+    features = _feature_map(image, config)
+    backbone_weights.load(keras.Model(image, features, name="backbone"), config.weights)
+    return features
+
+
+def _feature_map(image: keras.KerasTensor, config: DenseNetConfig | EfficientNetLiteConfig) -> keras.KerasTensor:
+    if isinstance(config, EfficientNetLiteConfig):
         scaled = keras.layers.Rescaling(config.input_scale, config.input_offset, dtype="float32", name="rescaling")
         return efficientnet_lite(scaled(image), repeats=config.repeats, width=config.width)
     return backbones.dense_net(
@@ -47,5 +62,5 @@ def _backbone(image: keras.KerasTensor, config: PyramidNetConfig | PyramidNetEdg
         blocks=config.blocks,
         growth_rate=config.growth_rate,
         stem_channels=config.stem_channels,
-        output_stride=config.output_stride,
+        output_stride=config.output_stride if isinstance(config, PyramidNetConfig) else 32,
     )

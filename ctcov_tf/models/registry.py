@@ -15,11 +15,14 @@ from ctcov_tf.config import (
     DenseNetConfig,
     EfficientNetLiteConfig,
     ModelConfig,
+    SimSiamConfig,
+    SimSiamEdgeConfig,
 )
 from ctcov_tf.models.baselines.baseline import baseline
 from ctcov_tf.models.deep_ct_net import deep_ct_net
 from ctcov_tf.models.deep_cxr_net import FrozenPart, deep_cxr_net
 from ctcov_tf.models.dense_net_classifier import dense_net_classifier
+from ctcov_tf.models.simsiam import simsiam
 from ctcov_tf.models.small_cnn import small_cnn
 
 _WEIGHTED = (DenseNetConfig, EfficientNetLiteConfig, BaselineConfig)
@@ -31,12 +34,12 @@ def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[Fr
     Args:
       config: which model, and its widths and depths.
       image_size: side of the input, pixels.
-      outputs: number of logits.
+      outputs: number of logits; a pre-training without labels has none.
       parts: the frozen parts of Deep-CXR-Net; without them it is part 3 alone.
 
     Returns:
       Functional model over one flat graph: `image` float32 (batch, size, size, 3), pre-processed, to
-      `logits` float32 (batch, outputs), whatever the dtype policy.
+      `logits` float32 (batch, outputs), whatever the dtype policy; of a pre-training without labels as `simsiam`.
 
     Raises:
       CtcovError: the backbone's weights cannot be had or do not fit, or the method has no such head.
@@ -47,6 +50,8 @@ def build(config: ModelConfig, image_size: int, outputs: int, parts: Sequence[Fr
         return deep_cxr_net(config, image_size, outputs, parts)
     if isinstance(config, DenseNetClassifierConfig):
         return dense_net_classifier(config, image_size, outputs)
+    if isinstance(config, SimSiamConfig | SimSiamEdgeConfig):
+        return simsiam(config, image_size)
     if isinstance(config, BaselineConfig):
         return baseline(config, image_size, outputs)
     return small_cnn(config, image_size, outputs)

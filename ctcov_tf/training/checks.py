@@ -1,7 +1,8 @@
 """Settings that contradict each other, refused before anything is written."""
 
 from ctcov_tf import bag_pipeline, errors
-from ctcov_tf.config import BaselineConfig, Config
+from ctcov_tf.config import BaselineConfig, Config, TrainConfig, TwoViewsConfig
+from ctcov_tf.datasets import contents
 from ctcov_tf.models.baselines import methods
 from ctcov_tf.training import network
 
@@ -25,6 +26,15 @@ def check(config: Config) -> None:
         raise errors.CtcovError("--class-weights: findings do not exclude each other, they have no class to weight")
     if isinstance(config.model, BaselineConfig):
         _check_slices(config.model)
+    if isinstance(config.model, TwoViewsConfig):
+        _check_pretraining(config)
+    elif config.data.also:
+        raise errors.CtcovError(
+            "--also: classes of several datasets do not go together: leave it out, or choose a pre-training without "
+            "labels (pretrain_simsiam)"
+        )
+    if (config.augment.contrast or config.augment.brightness) and bag_pipeline.slices_of(config) > 1:
+        raise errors.CtcovError("--contrast, --brightness: change single images only: leave them out, or --slices 1")
     if not 0 < config.augment.crop <= 1:
         raise errors.CtcovError(f"--crop {config.augment.crop}: is no share of an area: choose it from above 0 to 1")
     if not config.train.first_layer_rate > 0:
@@ -47,6 +57,21 @@ def check(config: Config) -> None:
             raise errors.CtcovError(
                 "--likelihoods on_the_fly: is computed on one device only: choose --likelihoods cached"
             )
+
+
+def _check_pretraining(config: Config) -> None:
+    """Refuses what asks for labels."""
+    settings, preset = config.train, TrainConfig()
+    for flag in ("loss", "label_smoothing", "class_weights", "teachers"):
+        if getattr(settings, flag) != getattr(preset, flag):
+            raise errors.CtcovError(
+                f"--{flag.replace('_', '-')}: this pre-training learns without labels: leave it out"
+            )
+    if settings.distribution_strategy != "one_device":
+        raise errors.CtcovError("--distribution-strategy: this pre-training runs on one device only: leave it out")
+    names = [source.dataset for source in contents.sources(config.data)]
+    if len(set(names)) < len(names):
+        raise errors.CtcovError(f"--also {' '.join(config.data.also)}: names a dataset twice: name each once")
 
 
 def _check_slices(model: BaselineConfig) -> None:

@@ -73,8 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments[0] == "--resume":
         if len(arguments) != 2:
             raise errors.CtcovError("--resume: takes one run directory and no other flag: the run holds its settings")
-        run = run_directory.load(arguments[1])
-        if run.calibration_file.is_file():
+        run = run_directory.load_any(arguments[1])
+        if run.finished:
             raise errors.CtcovError(f"{run.path}: is finished: train a new run to change it")
         _join(run.config)
     else:
@@ -98,7 +98,7 @@ def _train(run: run_directory.RunDirectory) -> int:
     from ctcov_tf.evaluation import calibrate
     from ctcov_tf.training import distribution, train
 
-    print(f"run directory {run.path}: {run.preset} on {run.manifest['name']}")
+    print(f"run directory {run.path}: {run.preset} on {run.trained_on}")
     finished = train.train(run)
     strategy = run.config.train.distribution_strategy
     if not distribution.task(strategy).chief:
@@ -106,8 +106,11 @@ def _train(run: run_directory.RunDirectory) -> int:
     if not finished:
         print(f"\ninterrupted: kept the best epoch so far; go on with python train.py --resume {run.path}")
         return errors.EXIT_INTERRUPTED
-    print(calibrate.table(calibrate.calibrate(run)))
-    print(f"next: ctcov evaluate {run.path}    python export.py {run.path} --out exports")
+    if run.pretraining:
+        print(f"next: python train.py PRESET --init-from {run.path}")
+    else:
+        print(calibrate.table(calibrate.calibrate(run)))
+        print(f"next: ctcov evaluate {run.path}    python export.py {run.path} --out exports")
     print(RESEARCH_USE)
     distribution.leave(strategy, 0)
     return 0

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import keras
 
 from ctcov_tf import bag_pipeline, run_directory
-from ctcov_tf.config import BaselineConfig, FusionConfig, ModelConfig
-from ctcov_tf.models import deep_cxr_net, registry
+from ctcov_tf.config import BaselineConfig, FusionConfig, ModelConfig, TwoViewsConfig
+from ctcov_tf.models import deep_cxr_net, registry, simsiam
 from ctcov_tf.models.baselines import bags
 from ctcov_tf.models.baselines.baseline import trained_form
 from ctcov_tf.models.deep_cxr_net import FrozenPart
@@ -17,7 +17,8 @@ def trained(
 ) -> keras.Model:
     """The network that training runs: without the frozen parts where their likelihoods are given to it.
 
-    Where heads have losses of their own, they stand behind the logits; methods that answer bags have theirs.
+    Where heads have losses of their own, they stand behind the logits; methods that answer bags have theirs. A
+    pre-training without labels takes two images at once.
 
     Args:
       run: labels and data.
@@ -30,6 +31,8 @@ def trained(
         given = sum(len(part.info.likelihoods) for part in parts)
         return deep_cxr_net.fusion(config, image_size, outputs, likelihoods=given)
     model = registry.build(config, image_size, outputs, parts)
+    if isinstance(config, TwoViewsConfig):
+        return simsiam.two_views(model)
     if not isinstance(config, BaselineConfig):
         return model
     slices = bag_pipeline.slices_of(run.config)

@@ -120,7 +120,7 @@ def layer_rates(model: keras.Model, first: float) -> dict[str, float]:
     """Learning rates that rise from layer to layer in equal ratios, as fine-tuning asks for (arXiv 1801.06146).
 
     Args:
-      model: functional model.
+      model: functional model; one that is a layer of it is taken layer by layer.
       first: rate of the first layer over that of the last, above 0.
 
     Returns:
@@ -128,7 +128,8 @@ def layer_rates(model: keras.Model, first: float) -> dict[str, float]:
     """
     if first == 1:
         return {}
-    layers = [layer for layer in model.layers if layer.trainable_weights]
+    flat = [one for layer in model.layers for one in (layer.layers if isinstance(layer, keras.Model) else [layer])]
+    layers = [layer for layer in flat if layer.trainable_weights]
     shares = [first ** (1 - index / max(1, len(layers) - 1)) for index in range(len(layers))]
     return {
         variable.path: share

@@ -26,6 +26,7 @@ from ctcov_tf.training import (
     network,
     optimization,
     precision,
+    probe,
 )
 
 BEST = "best.npz"
@@ -77,7 +78,8 @@ class Stage:
     @property
     def steps(self) -> int:
         """Steps of an epoch."""
-        examples = self.run.manifest["splits"]["train"]["groups" if self.slices > 1 else "images"]
+        unit = "groups" if self.slices > 1 else "images"
+        examples = sum(one["splits"]["train"][unit] for one in self.run.manifests)
         return max(1, examples // self.settings.batch_size)
 
     @property
@@ -189,10 +191,17 @@ def _compiled(stage: Stage, weights_from: keras.Model | None, *, begun: bool) ->
     rates = optimization.layer_rates(model, settings.first_layer_rate)
     model.compile(
         optimizer=optimization.make_optimizer(settings, stage.steps, stage.first_epoch, rates),
-        loss=head_losses.over_heads(run.config.model, optimization.make_loss(settings, run.labels), run.labels),
+        loss=_loss(run),
         jit_compile=False,
     )
     return model
+
+
+def _loss(run: RunDirectory) -> keras.losses.Loss | None:
+    """None where the network holds its loss itself."""
+    if run.pretraining:
+        return None
+    return head_losses.over_heads(run.config.model, optimization.make_loss(run.config.train, run.labels), run.labels)
 
 
 def _likelihoods(stage: Stage, chief: bool) -> dict[str, npt.NDArray]:
@@ -206,6 +215,16 @@ def _learning(
     stage: Stage, model: keras.Model, known: npt.NDArray | None, replicas: int
 ) -> list[keras.callbacks.Callback]:
     """What is done with every epoch, whoever trains it: seeds, statistics, validation."""
+    return [
+        callbacks.EpochSeeds(stage.settings.seed),
+        *([callbacks.AveragedStatistics()] if replicas > 1 else []),
+        _validation(stage, model, known),
+        callbacks.LearningRateLog(stage.image_size),
+    ]
+
+
+def _validation(stage: Stage, model: keras.Model, known: npt.NDArray | None) -> keras.callbacks.Callback:
+    """What gives each epoch its `val_auc`."""
     config, labels, image_size = stage.run.config, stage.run.labels, stage.image_size
     if stage.slices > 1:
         validation = bag_pipeline.evaluation_bags(config, labels, "validation", image_size=image_size)
@@ -213,12 +232,10 @@ def _learning(
         validation = input_pipeline.evaluation_batches(
             config, labels, "validation", image_size=image_size, likelihoods=known
         )
-    return [
-        callbacks.EpochSeeds(stage.settings.seed),
-        *([callbacks.AveragedStatistics()] if replicas > 1 else []),
-        callbacks.Validation(validation.cache(), labels, model.loss),
-        callbacks.LearningRateLog(image_size),
-    ]
+    if stage.run.pretraining:
+        train = input_pipeline.evaluation_batches(config, labels, "train", image_size=image_size)
+        return probe.Probe(train.cache(), validation.cache(), labels)
+    return callbacks.Validation(validation.cache(), labels, model.loss)
 
 
 def _batches(
@@ -231,6 +248,8 @@ def _batches(
         "batch_size": settings.batch_size,
         "start_epoch": start_epoch,
     }
+    if run.pretraining:
+        return input_pipeline.view_batches(run.config, **given)
     if stage.slices > 1:
         found = bag_pipeline.training_bags(run.config, run.labels, **given)
     else:

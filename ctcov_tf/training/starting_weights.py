@@ -7,7 +7,8 @@ from typing import Any
 import keras
 
 from ctcov_tf import errors, files, run_directory
-from ctcov_tf.config import BaselineConfig, Config, DenseNetConfig, EfficientNetLiteConfig
+from ctcov_tf.config import BaselineConfig, Config, DataConfig, DenseNetConfig, EfficientNetLiteConfig
+from ctcov_tf.datasets import contents
 from ctcov_tf.models import feature_maps, registry, transfer
 
 
@@ -46,13 +47,14 @@ def record(config: Config, outputs: int) -> dict[str, Any] | None:
       `run` (its folder), `preset`, `trained_on` and `sha256` (of its network); None without such a run.
 
     Raises:
-      CtcovError: there is no such run, it is not finished, or a layer of the backbone is missing there or of another
-        shape.
+      CtcovError: there is no such run, it is not finished, a layer of the backbone is missing there or of another
+        shape, or it is a pre-training on images that validate or test this run.
     """
     source = config.train.init_from
     if source is None:
         return None
-    run = run_directory.load(source)
+    run = run_directory.load_any(source)
+    _check_images(config.data, run)
     target = registry.build(registry.without_weights(config.model), config.preprocess.image_size, outputs)
     left_alone = transfer.transfer_weights(run.load_model(), target)
     layers = _backbone(target)
@@ -64,9 +66,23 @@ def record(config: Config, outputs: int) -> dict[str, Any] | None:
     return {
         "run": str(source),
         "preset": run.preset,
-        "trained_on": run.manifest["name"],
+        "trained_on": run.trained_on,
         "sha256": files.sha256(run.model_file),
     }
+
+
+def _check_images(data: DataConfig, run: run_directory.RunDirectory) -> None:
+    """Holds a pre-training to have learnt from no image of the same builder that judges this run."""
+    for source in contents.sources(run.config.data) if run.pretraining else ():
+        if source.dataset.partition("/")[0] != data.dataset.partition("/")[0]:
+            continue
+        known = set(contents.metadata(source, "train")["image_id"])
+        for split in ("validation", "test"):
+            if shared := known & set(contents.metadata(data, split)["image_id"]):
+                raise errors.CtcovError(
+                    f"--init-from {run.path}: has learnt from image {min(shared)}, which is in the {split} part here: "
+                    "start from a run of the same --dataset and --fold"
+                )
 
 
 def _is_weights(source: str) -> bool:

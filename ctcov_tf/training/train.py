@@ -139,7 +139,7 @@ def _parts(run: run_directory.RunDirectory) -> tuple[FrozenPart, ...]:
 
 
 def _initial_model(config: TrainConfig) -> keras.Model | None:
-    return run_directory.load(config.init_from).load_model() if config.init_from else None
+    return run_directory.load_any(config.init_from).load_model() if config.init_from else None
 
 
 def _save_best(run: run_directory.RunDirectory) -> None:

@@ -114,3 +114,12 @@ def test_findings_are_part_of_the_manifest(tiny_config):
     table = contents.metadata(data, "train")
     assert manifest["splits"]["train"]["by_finding"]["edema"] == int((table["finding_edema"] == 1).sum()) > 0
     assert "by_finding" not in contents.manifest(tiny_config.data)["splits"]["train"]
+
+
+def test_the_manifest_lists_what_each_dataset_is(tiny_config):
+    several = dataclasses.replace(tiny_config.data, also=("phantom/cxr_tiny",))
+    found = contents.manifest(several)
+    other = dataclasses.replace(tiny_config.data, dataset="phantom/cxr_tiny")
+    assert found.pop("also") == [contents.manifest(other)]
+    assert found == contents.manifest(tiny_config.data)
+    assert "also" not in found

@@ -143,3 +143,17 @@ def test_without_a_crop_its_draws_play_no_part():
         augmentation.augment(image, draws, AugmentConfig(flip=True)),
         augmentation.augment(image, others, AugmentConfig(flip=True)),
     )
+
+
+def test_levels_change_by_the_draws_within_their_ranges():
+    image = np.random.default_rng(0).normal(size=(5, 6, 3)).astype(np.float32)
+    for (contrast, brightness), expected in {
+        (0.0, 0.0): image,
+        (-1.0, 0.0): 0.6 * image,
+        (0.5, 1.0): 1.2 * image + 0.3,
+    }.items():
+        changed = image.copy()
+        augmentation.change_levels(
+            changed, np.array([contrast, brightness]), dataclasses.replace(STILL, contrast=0.4, brightness=0.3)
+        )
+        np.testing.assert_allclose(changed, expected, rtol=1e-6)

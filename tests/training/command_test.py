@@ -38,6 +38,13 @@ def test_flags_change_the_preset_and_nothing_else():
     )
 
 
+def test_datasets_are_added_or_left_out():
+    resolved, _ = command.parse("pretrain_simsiam", ["--also", "covid_cxr", "ctcov19/grouped"])
+    assert resolved.data.also == ("covid_cxr", "ctcov19/grouped")
+    resolved, _ = command.parse("pretrain_simsiam_edge", ["--also", "--epochs", "2"])
+    assert (resolved.data.also, resolved.train.epochs) == ((), 2)
+
+
 @pytest.mark.parametrize("flags", [["--epochs", "many"], ["--head", "seven_class"], ["--no-such-flag"]])
 def test_bad_flag_ends_with_code_2(flags, capsys):
     with pytest.raises(SystemExit) as exit_info:

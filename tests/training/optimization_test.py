@@ -141,3 +141,12 @@ def test_layers_move_at_their_rates():
     optimizer.apply([tf.ones(variable.shape) for variable in before], model.trainable_variables)
     for variable, old in zip(model.trainable_variables, before, strict=True):
         np.testing.assert_allclose(old - variable, 1e-2 * rates[variable.path], rtol=1e-3)
+
+
+def test_rates_rise_through_a_network_inside_another():
+    image = keras.Input((4,), name="image")
+    branch = keras.Model(image, keras.layers.Dense(2, name="last")(keras.layers.Dense(3, name="first")(image)))
+    views = [keras.Input((4,)), keras.Input((4,))]
+    whole = keras.Model(views, keras.layers.Add()([branch(view) for view in views]))
+    assert optimization.layer_rates(whole, 0.25) == optimization.layer_rates(branch, 0.25)
+    assert set(optimization.layer_rates(whole, 0.25).values()) == {0.25, 1.0}
