@@ -4,17 +4,23 @@ from collections.abc import Sequence
 import pathlib
 from typing import Any
 
+import pandas as pd
+
 from ctcov_tf import errors, files
 from ctcov_tf.evaluation import comparison_page, figures
 from ctcov_tf.evaluation.comparison import compare
 from ctcov_tf.evaluation.forest import forest
+from ctcov_tf.evaluation.learning_curves import learning_curves
 from ctcov_tf.run_directory import RunDirectory
 
 NAME = "comparison"
+CURVES = "learning_curves.png"
 
 
 def compare_runs(runs: Sequence[RunDirectory], out: pathlib.Path) -> dict[str, Any]:
-    """Compares evaluated runs, each by its folder's name, and writes `comparison.json`, `.md` and `.png`.
+    """Compares evaluated runs, each by its folder's name.
+
+    Writes `comparison.json`, `.md` and `.png`, and `learning_curves.png` of the runs that have a history.
 
     Args:
       runs: of one dataset; the first is the one that the others are held against.
@@ -30,11 +36,14 @@ def compare_runs(runs: Sequence[RunDirectory], out: pathlib.Path) -> dict[str, A
     if len(named) < len(runs):
         raise errors.CtcovError("comparison: two runs bear the same folder's name, which names their rows: rename one")
     compared = compare(named)
-    write(compared, out, NAME, f"{', '.join(named)} compared")
+    histories = {name: pd.read_csv(run.history_file) for name, run in named.items() if run.history_file.is_file()}
+    if histories:
+        figures.save(learning_curves(histories), out / CURVES)
+    write(compared, out, NAME, f"{', '.join(named)} compared", curves=CURVES if histories else None)
     return compared
 
 
-def write(comparison: dict[str, Any], out: pathlib.Path, name: str, title: str) -> None:
+def write(comparison: dict[str, Any], out: pathlib.Path, name: str, title: str, curves: str | None = None) -> None:
     """Writes `<name>.json`, `<name>.png` and `<name>.md`.
 
     Args:
@@ -42,7 +51,8 @@ def write(comparison: dict[str, Any], out: pathlib.Path, name: str, title: str) 
       out: folder for the files.
       name: of the files.
       title: of the page.
+      curves: file name of the learning curves, beside the page.
     """
     files.write_json(out / f"{name}.json", comparison)
     figures.save(forest(comparison), out / f"{name}.png")
-    files.write_text(out / f"{name}.md", comparison_page.as_markdown(comparison, title, f"{name}.png"))
+    files.write_text(out / f"{name}.md", comparison_page.as_markdown(comparison, title, f"{name}.png", curves))

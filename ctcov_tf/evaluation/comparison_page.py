@@ -35,13 +35,14 @@ def as_text(comparison: dict[str, Any]) -> str:
     )
 
 
-def as_markdown(comparison: dict[str, Any], title: str, picture: str) -> str:
+def as_markdown(comparison: dict[str, Any], title: str, picture: str, curves: str | None = None) -> str:
     """A page: notice, warnings, one table with a row an arm, picture, remarks.
 
     Args:
       comparison: what `comparison.compare` gave.
       title: of the page.
       picture: file name of the forest plot, beside the page.
+      curves: file name of the learning curves; None leaves them out.
     """
     bootstrap = comparison["bootstrap"]
     same = next((arm["same_source"] for arm in comparison["arms"].values() if arm["same_source"]), None)
@@ -69,6 +70,7 @@ def as_markdown(comparison: dict[str, Any], title: str, picture: str) -> str:
             "",
             f"![AUC of each arm with its interval]({picture})",
             "",
+            *(("![Training loss and validation AUC by epoch](" + curves + ")", "") if curves else ()),
             *(f"- {remark}" for remark in comparison["remarks"]),
             "",
         ]

@@ -194,6 +194,11 @@ def test_a_comparison_is_written_as_files(runs, tmp_path, monkeypatch):
     assert page.startswith("# alone, better, alike compared")
     assert "comparison.png" in page
     assert (tmp_path / "out" / "comparison.png").stat().st_size > 1000
+    assert "learning_curves.png" not in page
+    found["better"].history_file.write_text("epoch,loss,val_auc\n0,0.9,0.6\n1,0.8,0.7\n", encoding="utf-8")
+    comparison_files.compare_runs(list(found.values()), tmp_path / "out")
+    assert "(learning_curves.png)" in (tmp_path / "out" / "comparison.md").read_text()
+    assert (tmp_path / "out" / "learning_curves.png").stat().st_size > 1000
     with pytest.raises(errors.CtcovError, match="two runs bear the same folder's name"):
         comparison_files.compare_runs([found["alone"], found["alone"]], tmp_path / "out")
 
