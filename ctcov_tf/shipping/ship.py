@@ -251,7 +251,7 @@ def _check_sizes(run: RunDirectory, forms: Mapping[str, pathlib.Path]) -> None:
     for form, path in {"model.keras": run.model_file, **forms}.items():
         if (size := path.stat().st_size / 1e6) > LIMITS[form]:
             raise errors.CtcovError(
-                f"{path.name}: {size:.1f} MB, a shipped one has at most {LIMITS[form]:.0f}: ship a smaller network"
+                f"{path.name}: {size:.1f} MB, a shipped one has at most {LIMITS[form]:.0f} MB: ship a smaller network"
             )
 
 

