@@ -28,29 +28,29 @@ class Bound:
     """What a form may differ by from the trained network; None where nothing is asked.
 
     Attributes:
-      score_difference: largest difference of a probability, and of a likelihood of a frozen part; the gate's score
-        may differ by the same share of its limit times `GATE_SCALE`.
+      score_difference: largest difference of a probability, and of a likelihood of a frozen part.
+      gate_difference: largest difference of the gate's score, a distance in many dimensions over a limit of 1.
       auc_drop: largest loss of AUC, judged from `AUC_IMAGES` images on.
       flipped_share: largest share of images with another decision; `FLIPS_LET_PASS` are always let pass.
     """
 
     score_difference: float | None = None
+    gate_difference: float | None = None
     auc_drop: float | None = None
     flipped_share: float | None = None
 
 
 BOUNDS = {
-    "saved_model": Bound(score_difference=1e-4),
-    PIXELS: Bound(score_difference=1e-4),
-    "float32": Bound(score_difference=1e-4),
-    "float16": Bound(score_difference=1e-2),
-    "keras_float16": Bound(score_difference=1e-2, auc_drop=0.005, flipped_share=0.02),
+    "saved_model": Bound(score_difference=1e-4, gate_difference=1e-3),
+    PIXELS: Bound(score_difference=1e-4, gate_difference=1e-3),
+    "float32": Bound(score_difference=1e-4, gate_difference=5e-3),
+    "float16": Bound(score_difference=1e-2, gate_difference=0.1),
+    "keras_float16": Bound(score_difference=1e-2, gate_difference=0.1, auc_drop=0.005, flipped_share=0.02),
     "saved_model_bfloat16": Bound(auc_drop=0.02, flipped_share=0.05),
     "dynamic_int8": Bound(auc_drop=0.02, flipped_share=0.05),
     "int8": Bound(auc_drop=0.03, flipped_share=0.1),
 }
 AUC_IMAGES = 50  # with fewer, the order of a few pairs moves AUC by more than its bound
-GATE_SCALE = 10.0  # a distance in many dimensions, over a limit of 1, against a probability
 FLIPS_LET_PASS = 2  # in 8 bits, scores next to the threshold may cross it; with few images a share says little
 
 
@@ -252,8 +252,8 @@ def _faults(form: str, row: dict[str, Any], images: int) -> Iterator[str]:
     if bound.score_difference is not None and not likelihood <= bound.score_difference:
         yield f"{form}: a likelihood differs by {likelihood:.1e}, bound {bound.score_difference:.0e}"
     gate = row.get("ood_difference", 0.0)
-    if bound.score_difference is not None and not gate <= GATE_SCALE * bound.score_difference:
-        yield f"{form}: a gate score differs by {gate:.1e}, bound {GATE_SCALE * bound.score_difference:.0e}"
+    if bound.gate_difference is not None and not gate <= bound.gate_difference:
+        yield f"{form}: a gate score differs by {gate:.1e}, bound {bound.gate_difference:.0e}"
     enough = images >= AUC_IMAGES and row["auc_change"] is not None
     if bound.auc_drop is not None and enough and not row["auc_change"] >= -bound.auc_drop:
         yield f"{form}: AUC changes by {row['auc_change']:+.3f}, bound -{bound.auc_drop}"

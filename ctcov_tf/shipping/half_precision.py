@@ -1,8 +1,9 @@
-"""A `.keras` file with its kernels in half precision: half the size, and still that of a float32 network.
+"""A `.keras` file with its large kernels in half precision: half the size, and still that of a float32 network.
 
 Keras casts what it reads to the type of the variable that it is for, so that the file needs no other reader. Vectors
 (biases, batch norms) stay float32: they are a hundredth of the weights, and small variances have no place among the
-numbers of half precision.
+numbers of half precision. So do small kernels: those of the first layers, and of depthwise convolutions, move answers
+most (of a fine-tuned EfficientNet-Lite0 a logit by 0.28 with them and by 0.007 without), and save least.
 """
 
 import io
@@ -15,12 +16,15 @@ import numpy as np
 
 from ctcov_tf import errors, files
 
+SMALL = 20_000
+"""Values of a kernel below which it stays float32."""
+
 WEIGHTS = "model.weights.h5"
 """Name of the weights in a `.keras` archive."""
 
 
 def save(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes a network with its kernels rounded to float16 (10 bits of mantissa), compressed.
+    """Writes a network with its large kernels rounded to float16 (10 bits of mantissa), compressed.
 
     Args:
       model: the network, float32.
@@ -51,7 +55,7 @@ def _copy(source: h5py.Group, target: h5py.Group, path: pathlib.Path) -> None:
     for name, child in source.items():
         if isinstance(child, h5py.Group):
             _copy(child, target.create_group(name), path)
-        elif child.ndim < 2 or child.dtype != np.float32:
+        elif child.ndim < 2 or child.size < SMALL or child.dtype != np.float32:
             source.copy(name, target)
         else:
             with np.errstate(over="ignore"):
