@@ -8,6 +8,16 @@ from tests.export.conftest import trained_run  # noqa: F401
 from tests.serving.conftest import rows  # noqa: F401
 
 
+@pytest.fixture(scope="session", autouse=True)
+def large_kernels():
+    """Some kernels of the tiny network count as large, so that they are rounded."""
+    from ctcov_tf.shipping import half_precision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(half_precision, "SMALL", 2000)
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished_run(trained_run, tmp_path_factory: pytest.TempPathFactory):  # noqa: F811
     """The tiny run calibrated, evaluated and with a card."""
