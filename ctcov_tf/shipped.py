@@ -125,12 +125,16 @@ class Shipped:
 
     def sentence(self) -> str:
         """The same as a line of text."""
-        auc, facts = self.figures["auc"], self.figures["file_facts_auc"]
-        beside = f" (file facts alone: {facts['value']:.3f})" if facts and facts["value"] is not None else ""
-        return (
-            f"model {self.name}, trained on {self.content['trained_on']}: AUC {interval(auc)} on "
-            f"{self.figures['images']} images of its test part{beside}"
+        beside = [
+            f"{words}: {metric['value']:.3f}"
+            for words, name in (("file facts alone", "file_facts_auc"), ("within one source", "same_source_auc"))
+            if (metric := self.figures[name]) and metric["value"] is not None
+        ]
+        whole = (
+            f"model {self.name}, trained on {self.content['trained_on']}: AUC {interval(self.figures['auc'])} on "
+            f"{self.figures['images']} images of its test part"
         )
+        return f"{whole} ({', '.join(beside)})" if beside else whole
 
 
 def interval(metric: dict[str, float | None] | None) -> str:

@@ -26,6 +26,7 @@ def write(root, name, tflite, *, modality="CT", validation_auc=0.8, default=Fals
             "images": 203,
             "auc": metric(0.8712),
             "file_facts_auc": metric(0.6543),
+            "same_source_auc": metric(0.6123),
             "validation_auc": validation_auc,
         },
         "tflite": {"float32": f"{name}-float32.tflite"},

@@ -59,7 +59,7 @@ def test_a_sentence_tells_training_data_and_figures(root, tflite):
     model = shipped.read(shipped_folder.write(root, "slim-20260101", tflite))
     assert model.sentence() == (
         "model slim-20260101, trained on covid_ct:1.0.0: AUC 0.871 [0.821, 0.921] on 203 images of its test part "
-        "(file facts alone: 0.654)"
+        "(file facts alone: 0.654, within one source: 0.612)"
     )
 
 

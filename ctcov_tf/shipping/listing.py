@@ -10,8 +10,9 @@ def records() -> list[dict[str, Any]]:
     """Each shipped model, the best of its modality first.
 
     Returns:
-      `name`, `modality`, `preset`, `trained_on`, `figures` (test AUC and that of file facts alone, with intervals),
-      `megabytes` here, `default` (it answers where no model is named for its modality), `files` here, `path`.
+      `name`, `modality`, `preset`, `trained_on`, `figures` (test AUC, that of file facts alone and that within one
+      source, with intervals), `megabytes` here, `default` (it answers where no model is named for its modality),
+      `files` here, `path`.
     """
     best = {found.path for one in modality.NAMES if (found := shipped.best(one))}
     return [
@@ -36,7 +37,19 @@ def table() -> str:
     found = records()
     if not found:
         return f"{shipped.root()}: {shipped.NONE}"
-    rows = [["name", "images", "preset", "trained on", "test AUC [95 %]", "file facts alone", "MB", "default"]]
+    rows = [
+        [
+            "name",
+            "images",
+            "preset",
+            "trained on",
+            "test AUC [95 %]",
+            "file facts alone",
+            "within one source",
+            "MB",
+            "default",
+        ]
+    ]
     for one in found:
         figures = one["figures"]
         rows.append(
@@ -47,6 +60,7 @@ def table() -> str:
                 one["trained_on"],
                 shipped.interval(figures["auc"]),
                 shipped.interval(figures["file_facts_auc"]),
+                shipped.interval(figures["same_source_auc"]),
                 f"{one['megabytes']:.1f}",
                 "yes" if one["default"] else "",
             ]

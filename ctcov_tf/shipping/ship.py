@@ -86,7 +86,7 @@ def ship(
         verified = _compare(made, exports, limit)
         record = folder / "verify.json"
         files.write_json(record, verified | {"rounding": rounding["forms"][ROUNDED]})
-        card_lib.write(made, made.cards, record)
+        card_lib.write(dataclasses.replace(made, config=_without_paths(run.config)), made.cards, record)
         for path in exports.values():
             runner.append_card(path, made.cards / runner.CARD)
         files.write_text(folder / runner.RECORD, info.to_json())

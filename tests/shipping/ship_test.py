@@ -146,6 +146,19 @@ def test_a_name_needs_a_date(finished_run, tmp_path, name):
     refused(finished_run, tmp_path / name, "no name with a date")
 
 
+def test_no_file_tells_where_the_run_was(copy, tmp_path):
+    teacher = dataclasses.replace(
+        copy.config.train, init_from=str(tmp_path / "first"), teachers=(str(tmp_path / "teacher"),)
+    )
+    dataclasses.replace(copy, config=dataclasses.replace(copy.config, train=teacher)).save()
+    made = ship.ship(run_directory.load(copy.path), tmp_path / "tiny-20260131", forms=("float32",), limit=4)
+    telling = [
+        path.name for path in made.path.rglob("*") if path.is_file() and str(tmp_path).encode() in path.read_bytes()
+    ]
+    assert telling == []
+    assert '"teacher"' in (made.path / "card" / "card.json").read_text()
+
+
 def test_a_folder_that_is_there_stays(finished_run, small_model):
     with pytest.raises(errors.CtcovError, match="exists"):
         ship.ship(finished_run, small_model.path)
