@@ -58,8 +58,8 @@ def test_frozen_parts_are_in_the_trained_model_as_they_were(trained, way):
 
 
 @pytest.mark.parametrize("way", ["cached", "on_the_fly"])
-def test_part_3_has_learnt(trained, way, tiny_fusion_config):
-    losses = pd.read_csv(trained[way].history_file)["loss"]
+def test_part_3_has_learnt(runs, way, tiny_fusion_config):
+    losses = pd.read_csv(runs[way].history_file)["loss"]
     assert len(losses) == tiny_fusion_config.train.epochs
     assert losses.iloc[-1] < losses.iloc[0]
 
