@@ -46,5 +46,6 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _label(name: str, history: pd.DataFrame) -> str:
-    sizes = history["image_size"].drop_duplicates() if "image_size" in history else []
-    return f"{name}: {', '.join(f'{size:g}' for size in sizes)} px" if len(sizes) else name
+    if "image_size" not in history:
+        return name
+    return f"{name}: {', '.join(f'{size:g}' for size in history['image_size'].drop_duplicates())} px"
