@@ -6,7 +6,6 @@ import pathlib
 from ctcov_tf import errors, shipped
 
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".dcm", ".dicom", ".tif", ".tiff", ".gif", ".webp")
-_IN_FOLDERS = (shipped.MANIFEST, "config.json", "saved_model.pb")
 
 
 def place(model: str | None) -> pathlib.Path:
@@ -69,7 +68,7 @@ def _is_model(word: str, *, alone: bool) -> bool:
     path = pathlib.Path(word)
     if path.is_dir():
         versions = (folder for folder in path.glob("*/") if folder.name.isdecimal())
-        return any((folder / name).is_file() for folder in (path, *versions) for name in _IN_FOLDERS)
+        return any((folder / name).is_file() for folder in (path, *versions) for name in shipped.MODEL_FILES)
     if path.is_file():
         with path.open("rb") as file:
             return path.suffix == ".tflite" or file.read(8)[4:] == b"TFL3"

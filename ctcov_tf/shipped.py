@@ -20,6 +20,9 @@ from ctcov_tf import errors, files
 from ctcov_tf.modality import NAMES, Modality
 
 MANIFEST = "shipped.json"
+MODEL_FILES = (MANIFEST, "config.json", "saved_model.pb")
+"""Files of which a folder holds one where it is a model: one that ships, a run directory, a SavedModel."""
+
 FORMAT = 1
 VARIABLE = "CTCOV_WEIGHTS"
 """Environment variable: a folder of shipped models to use in the place of the package's own."""
@@ -216,7 +219,8 @@ def stem(model: Shipped) -> str:
 def newest() -> tuple[Shipped, ...]:
     """Of each name without its date the latest, the default first: what is served."""
     ordered = models()
-    return tuple(model for model in ordered if named(stem(model)) == model)
+    latest = {stem(model): model for model in sorted(ordered, key=lambda model: model.version)}
+    return tuple(model for model in ordered if latest[stem(model)] == model)
 
 
 def remedy(modality: Modality | None) -> str | None:

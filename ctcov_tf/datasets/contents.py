@@ -119,6 +119,28 @@ def metadata(data: DataConfig, split: str) -> pd.DataFrame:
     return _metadata(*_seen(data), split).copy()
 
 
+def learnt_and_judging(learnt: DataConfig, judged: DataConfig) -> tuple[str, str] | None:
+    """An image of one's training part that validates or tests the other, as with another fold of the same dataset.
+
+    Args:
+      learnt: what a network was trained on.
+      judged: what another is to be trained on, with the parts that judge it.
+
+    Returns:
+      Id of the first such image, and its part; None where there is none, or the builders are others.
+
+    Raises:
+      CtcovError: a dataset cannot be read.
+    """
+    if learnt.dataset.partition("/")[0] != judged.dataset.partition("/")[0]:
+        return None
+    known = set(metadata(learnt, "train")["image_id"])
+    for split in ("validation", "test"):
+        if shared := known & set(metadata(judged, split)["image_id"]):
+            return min(shared), split
+    return None
+
+
 def examples(data: DataConfig, split: str) -> tf.data.Dataset:
     """The examples as they are stored, in dataset order.
 

@@ -11,7 +11,7 @@ import numpy as np
 from ctcov_tf.evaluation import figures
 
 OURS, BEFORE = figures.COLOURS["test"], figures.COLOURS["metadata only"]
-POINTS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")  # Okabe and Ito's palette
+POINTS = figures.PALETTE[:-1]
 LINES = ("-", "--", "-.", ":")
 FLOOR = -0.05  # of the decision curve: calling all positive goes far below
 

@@ -20,6 +20,9 @@ from ctcov_tf.statistics import bootstrap
 # Okabe and Ito's palette: told apart with every kind of colour vision
 COLOURS = {"validation": "#56B4E9", "test": "#0072B2", "train": "#009E73", "metadata only": "#D55E00"}
 INK, QUIET = "#222222", "#767676"
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)
+"""Theirs for any lines, without the yellow, which is too pale for one."""
+
 DPI = 160
 
 STYLE: Any = {

@@ -8,10 +8,8 @@ from matplotlib.figure import Figure
 import numpy as np
 import pandas as pd
 
-from ctcov_tf.evaluation.figures import STYLE, new_figure
+from ctcov_tf.evaluation.figures import PALETTE, STYLE, new_figure
 
-# Okabe and Ito's palette without its yellow, which is lost on white
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#222222")
 PANELS = {"loss": "Training loss", "val_auc": "Validation AUC"}
 
 
@@ -31,8 +29,8 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
                 axes.plot(
                     history["epoch"] + 1,
                     history[column],
-                    color=COLOURS[number % len(COLOURS)],
-                    linestyle="-" if number < len(COLOURS) else "--",
+                    color=PALETTE[number % len(PALETTE)],
+                    linestyle="-" if number < len(PALETTE) else "--",
                     linewidth=1.4,
                     marker="s",
                     markersize=4,

@@ -10,8 +10,6 @@ from sklearn import metrics as sk
 from ctcov_tf.evaluation import figures
 from ctcov_tf.reproduce.across_seeds import Scores
 
-# Okabe and Ito's palette without its yellow, which is too pale for a line
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", figures.INK)
 _LINES = ("-", "--", ":")
 
 
@@ -33,12 +31,12 @@ def draw(curves: Mapping[str, Scores], title: str) -> Figure:
             if truth.all() or not truth.any():
                 continue
             false_rate, true_rate, _ = sk.roc_curve(truth, scores.mean, drop_intermediate=False)
-            colour = _COLOURS[index % len(_COLOURS)]
+            colour = figures.PALETTE[index % len(figures.PALETTE)]
             axes.plot(
                 false_rate,
                 true_rate,
                 color=colour,
-                linestyle=_LINES[index // len(_COLOURS) % len(_LINES)],
+                linestyle=_LINES[index // len(figures.PALETTE) % len(_LINES)],
                 linewidth=2.4 if index == 0 else 1.5,
                 zorder=3 if index == 0 else 2,
                 label=f"{name}  {sk.roc_auc_score(truth, scores.mean):.3f}",

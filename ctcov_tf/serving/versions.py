@@ -253,7 +253,7 @@ def on_disk(path: pathlib.Path) -> dict[int, pathlib.Path]:
 
 def _model_in(folder: pathlib.Path) -> pathlib.Path | None:
     """What is to be opened in a folder; None while there is nothing, as when copying has just begun."""
-    if any((folder / name).is_file() for name in ("saved_model.pb", "config.json", shipped.MANIFEST)):
+    if any((folder / name).is_file() for name in shipped.MODEL_FILES):
         return folder
     return folder / TFLITE_FILE if (folder / TFLITE_FILE).is_file() else None
 

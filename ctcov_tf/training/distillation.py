@@ -69,19 +69,12 @@ def soft_targets(run: RunDirectory, teachers: Sequence[RunDirectory]) -> npt.NDA
 
 def _check_images(run: RunDirectory, teacher: RunDirectory) -> None:
     """Holds a teacher from the same builder to have trained on no image that judges the run."""
-    if _builder(teacher) != _builder(run):
-        return
-    known = set(contents.metadata(teacher.config.data, "train")["image_id"])
-    for split in ("validation", "test"):
-        if shared := known & set(contents.metadata(run.config.data, split)["image_id"]):
-            raise errors.CtcovError(
-                f"teacher {teacher.path}: was trained on image {min(shared)}, which is in the {split} part here: "
-                "name a teacher of the same --dataset and --fold"
-            )
-
-
-def _builder(run: RunDirectory) -> str:
-    return run.config.data.dataset.partition("/")[0]
+    if found := contents.learnt_and_judging(teacher.config.data, run.config.data):
+        image, split = found
+        raise errors.CtcovError(
+            f"teacher {teacher.path}: was trained on image {image}, which is in the {split} part here: "
+            "name a teacher of the same --dataset and --fold"
+        )
 
 
 def _probabilities(run: RunDirectory, teacher: RunDirectory) -> npt.NDArray:

@@ -74,15 +74,12 @@ def record(config: Config, outputs: int) -> dict[str, Any] | None:
 def _check_images(data: DataConfig, run: run_directory.RunDirectory) -> None:
     """Holds a pre-training to have learnt from no image of the same builder that judges this run."""
     for source in contents.sources(run.config.data) if run.pretraining else ():
-        if source.dataset.partition("/")[0] != data.dataset.partition("/")[0]:
-            continue
-        known = set(contents.metadata(source, "train")["image_id"])
-        for split in ("validation", "test"):
-            if shared := known & set(contents.metadata(data, split)["image_id"]):
-                raise errors.CtcovError(
-                    f"--init-from {run.path}: has learnt from image {min(shared)}, which is in the {split} part here: "
-                    "start from a run of the same --dataset and --fold"
-                )
+        if found := contents.learnt_and_judging(source, data):
+            image, split = found
+            raise errors.CtcovError(
+                f"--init-from {run.path}: has learnt from image {image}, which is in the {split} part here: "
+                "start from a run of the same --dataset and --fold"
+            )
 
 
 def _is_weights(source: str) -> bool:

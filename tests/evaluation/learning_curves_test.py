@@ -1,7 +1,8 @@
 import pandas as pd
 
 from ctcov_tf import RESEARCH_USE
-from ctcov_tf.evaluation.learning_curves import COLOURS, learning_curves
+from ctcov_tf.evaluation.figures import PALETTE
+from ctcov_tf.evaluation.learning_curves import learning_curves
 
 STAGED = pd.DataFrame(
     {"epoch": [0, 1, 2], "loss": [0.9, 0.5, 0.4], "val_auc": [0.6, 0.8, 0.7], "image_size": [64, 96.0, 96]}
@@ -20,5 +21,5 @@ def test_each_run_is_a_line_with_a_mark_where_the_image_size_changes():
 
 
 def test_more_runs_than_colours_are_told_apart_by_dashes():
-    lines = learning_curves({str(number): STAGED for number in range(len(COLOURS) + 1)}).axes[0].lines
-    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(COLOURS) + 1
+    lines = learning_curves({str(number): STAGED for number in range(len(PALETTE) + 1)}).axes[0].lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == len(PALETTE) + 1
