@@ -26,6 +26,11 @@ class Builder(archive_builder.ArchiveBuilder):
             name="by_patient", description="60 / 10 / 30 by patient, and other pneumonias added to the test part."
         ),
         tfds.core.BuilderConfig(name="random", description="The same by image, as in the paper: patients leak."),
+        tfds.core.BuilderConfig(
+            name="one_source",
+            description="The films of ieee8023 alone, each in the part that it has in by_patient: no source tells the "
+            "class.",
+        ),
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
     it holds metadata.csv and images/, from https://github.com/ieee8023/covid-chestxray-dataset, or labels.csv and the
@@ -35,10 +40,11 @@ class Builder(archive_builder.ArchiveBuilder):
     URL = f"https://codeload.github.com/ieee8023/covid-chestxray-dataset/zip/{COMMIT}"
     PUBLISHED_TITLE = "the 1520 films of ieee8023 and NIH before repetitions are dropped"
     PUBLISHED = {"all": {"covid19": 427, "other_pneumonia": 580, "normal": 513}}  # noqa: RUF012
+    ONE_SOURCE: ClassVar[str] = "ieee8023"  # of all films of COVID-19, and of some others
     ADDED: ClassVar[int] = 100  # images of other pneumonia added to the test part, as in Table VI
 
     def _info(self) -> tfds.core.DatasetInfo:
-        by_patient = self.builder_config.name == "by_patient"
+        by_patient = self._splits_by_patient
         return self.dataset_info_from_configs(
             features=image_files.features(
                 self.CLASSES,
@@ -56,6 +62,10 @@ class Builder(archive_builder.ArchiveBuilder):
             ),
         )
 
+    @property
+    def _splits_by_patient(self) -> bool:
+        return self.builder_config.name != "random"
+
     def _holds_archive(self, folder: epath.Path) -> bool:
         return (folder / tables.METADATA).is_file() or _has_class_folders(folder)
 
@@ -67,12 +77,15 @@ class Builder(archive_builder.ArchiveBuilder):
 
     def _arrange(self, records: list[Record]) -> Arrangement:
         records, dropped = duplicates.drop_identical(records, self.name)
+        arranged = protocol.split(records, self.ADDED, by_patient=self._splits_by_patient)
+        if self.builder_config.name == "one_source":
+            others = [Omission(one.image_id, f"of {one.source}") for one in arranged if one.source != self.ONE_SOURCE]
+            return Arrangement([one for one in arranged if one.source == self.ONE_SOURCE], dropped + others)
         added = len(protocol.set_aside(records, self.ADDED))
         note = f"images of other pneumonia added to the test part: {added}, of {self.ADDED} in Table VI of the paper"
         if added < self.ADDED:
             note += "; at most half of the class is taken, in whole groups of nothing else"
-        by_patient = self.builder_config.name == "by_patient"
-        return Arrangement(protocol.split(records, self.ADDED, by_patient=by_patient), dropped, [note])
+        return Arrangement(arranged, dropped, [note])
 
 
 def _has_class_folders(folder: epath.Path) -> bool:

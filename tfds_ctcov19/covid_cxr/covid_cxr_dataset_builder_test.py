@@ -105,6 +105,17 @@ def test_random_draws_images_and_admits_that_patients_leak(labels):
     assert "images of one patient stand in training and in test" in metadata["reason"]
 
 
+def test_one_source_keeps_its_films_in_their_parts(labels):
+    whole = testing.rows_of(build(labels))
+    builder = build(labels, "one_source", data_dir="one")
+    rows = testing.rows_of(builder)
+    assert {name: row["split"] for name, row in rows.items()} == {
+        name: row["split"] for name, row in whole.items() if row["source"] == b"ieee8023"
+    }
+    assert reasons(builder)["Pneumonia/00000032_000.jpg"] == "of nih"
+    assert tfds.builder("covid_cxr/one_source", data_dir=labels.parent / "one").info.metadata["groups_disjoint"] is True
+
+
 def test_exactly_so_many_of_nih_are_added_to_the_test_part(labels, monkeypatch):
     before = testing.rows_of(build(labels, data_dir="none"))
     monkeypatch.setattr(covid_cxr_dataset_builder.Builder, "ADDED", 5)
@@ -362,6 +373,13 @@ def test_real_films(tmp_path):
         whole = sum(images[split][label] for split in images)
         assert images["test"][label] / whole == pytest.approx(0.3, abs=0.02)
     assert images["test"]["other_pneumonia"] == pytest.approx(100 + 0.3 * 480, abs=5)
+
+    one_source = testing.build(covid_cxr_dataset_builder.Builder, folder, "one_source", str(tmp_path))
+    assert testing.report_of(one_source)["images"] == {
+        "train": {"covid19": 252, "other_pneumonia": 47, "normal": 7},
+        "validation": {"covid19": 42, "other_pneumonia": 9, "normal": 2},
+        "test": {"covid19": 127, "other_pneumonia": 24, "normal": 4},
+    }
 
     rows = testing.rows_of(builder)
     assert all(len(splits) == 1 for splits in testing.splits_of_groups(rows).values())
