@@ -18,7 +18,7 @@ def main(runs: Sequence[pathlib.Path], out: pathlib.Path) -> int:
     """Evaluated runs of one dataset side by side, as one from random weights and one that was pre-trained.
 
     The first run is the one that the others are held against. It works on the probabilities that `ctcov evaluate` has
-    kept: the test part is not read again.
+    kept: the test part is not read again. Runs that differ in nothing but the seed are compared by their means as well.
     """
     from ctcov_tf import run_directory
 
