@@ -71,3 +71,6 @@ def positive(kind: Callable[[str], Any]) -> Callable[[str], Any]:
         return value
 
     return number
+
+
+COUNT: dict[str, Any] = {"type": positive(int), "metavar": "N"}

@@ -26,9 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--batch",
-        type=arguments.positive(int),
+        **arguments.COUNT,
         default=16,
-        metavar="N",
         help=f"images in a request {DEFAULT}",
     )
     parser.add_argument(

@@ -13,18 +13,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=pathlib.Path, metavar="MODEL", help=".tflite file that export.py wrote")
     parser.add_argument(
         "--threads",
-        type=arguments.positive(int),
-        metavar="N",
+        **arguments.COUNT,
         help="threads of LiteRT (default: one for each processor)",
     )
-    parser.add_argument(
-        "--rounds", type=arguments.positive(int), default=50, metavar="N", help=f"answers to time {DEFAULT}"
-    )
+    parser.add_argument("--rounds", **arguments.COUNT, default=50, help=f"answers to time {DEFAULT}")
     parser.add_argument(
         "--image-size",
-        type=arguments.positive(int),
+        **arguments.COUNT,
         default=512,
-        metavar="N",
         help=f"side of the image, pixels {DEFAULT}",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")

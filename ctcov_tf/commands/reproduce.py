@@ -29,9 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--seeds",
-        type=arguments.positive(int),
+        **arguments.COUNT,
         default=5,
-        metavar="N",
         help=f"trainings of each method {DEFAULT}",
     )
     parser.add_argument(
@@ -57,13 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-dir", metavar="DIR", help="where tfds build --data_dir put both")
     parser.add_argument(
         "--image-size",
-        type=arguments.positive(int),
-        metavar="N",
+        **arguments.COUNT,
         help=f"side of the images, pixels{fixed} (default: 128)",
     )
-    parser.add_argument(
-        "--epochs", type=arguments.positive(int), metavar="N", help=f"passes over the images{fixed} (default: 36)"
-    )
+    parser.add_argument("--epochs", **arguments.COUNT, help=f"passes over the images{fixed} (default: 36)")
     parser.add_argument(
         "--weights", choices=("none", "imagenet"), help=f"what backbones start from{fixed} (default: none)"
     )

@@ -19,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="table of answers to write, .parquet, or its address; tables of studies and of the quarantine and a page "
         "stand beside it",
     )
-    parser.add_argument(
-        "--workers", type=arguments.positive(int), metavar="N", help="workers here (default: one for each processor)"
-    )
+    parser.add_argument("--workers", **arguments.COUNT, help="workers here (default: one for each processor)")
     parser.add_argument(
         "--beam-options",
         type=lambda text: text.split(","),

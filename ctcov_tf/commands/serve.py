@@ -34,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="LABEL=N",
         help="version that /labels/LABEL names; may be repeated (default: stable is the one in service)",
     )
-    number: dict[str, Any] = {"type": arguments.positive(int), "metavar": "N"}
     seconds: dict[str, Any] = {"type": arguments.positive(float), "metavar": "S"}
     parser.add_argument("--poll", **seconds, default=1.0, help=f"seconds between two looks for new versions {DEFAULT}")
     parser.add_argument("--window", **arguments.WINDOW)
@@ -50,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits, batching = serving.Limits(), serving.Batching()
     parser.add_argument(
         "--max-batch",
-        **number,
+        **arguments.COUNT,
         default=batching.size,
         help=f"images that a SavedModel gets at once {DEFAULT}",
     )
@@ -62,14 +61,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"milliseconds for which an image waits for others, although the model is free {DEFAULT}",
     )
     parser.add_argument(
-        "--workers", **number, default=batching.workers, help=f"threads that run the model at once {DEFAULT}"
+        "--workers", **arguments.COUNT, default=batching.workers, help=f"threads that run the model at once {DEFAULT}"
     )
-    parser.add_argument("--max-body", **number, default=limits.body, help=f"bytes of a request {DEFAULT}")
-    parser.add_argument("--max-pixels", **number, default=limits.pixels, help=f"pixels of an image {DEFAULT}")
-    parser.add_argument("--max-images", **number, default=limits.images, help=f"images of a request {DEFAULT}")
-    parser.add_argument("--max-slices", **number, default=limits.slices, help=f"slices of a study {DEFAULT}")
+    parser.add_argument("--max-body", **arguments.COUNT, default=limits.body, help=f"bytes of a request {DEFAULT}")
+    parser.add_argument("--max-pixels", **arguments.COUNT, default=limits.pixels, help=f"pixels of an image {DEFAULT}")
+    parser.add_argument("--max-images", **arguments.COUNT, default=limits.images, help=f"images of a request {DEFAULT}")
+    parser.add_argument("--max-slices", **arguments.COUNT, default=limits.slices, help=f"slices of a study {DEFAULT}")
     parser.add_argument(
-        "--max-queue", **number, default=limits.queue, help=f"images that wait, of all requests {DEFAULT}"
+        "--max-queue", **arguments.COUNT, default=limits.queue, help=f"images that wait, of all requests {DEFAULT}"
     )
     parser.add_argument(
         "--timeout", **seconds, default=limits.seconds, help=f"seconds until a request is answered {DEFAULT}"

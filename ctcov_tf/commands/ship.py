@@ -20,9 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--images",
-        type=arguments.positive(int),
+        **arguments.COUNT,
         default=200,
-        metavar="N",
         help=f"validation images to verify on {DEFAULT}",
     )
 
