@@ -3,10 +3,13 @@
 from collections.abc import Callable
 import functools
 import importlib
+import os
 import sys
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
+EXIT_PIPE_CLOSED = 141
+"""What a shell reports of a process that SIGPIPE ended, as of most commands before `| head`."""
 
 
 class CtcovError(Exception):
@@ -37,6 +40,8 @@ def need(module: str, remedy: str) -> None:
 def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
     """Wraps a command's main: a `CtcovError` becomes one line on stderr and exit code 2.
 
+    Where nobody reads the output any more, as after `| head`, the command ends without a word.
+
     Args:
       main: the command; returns an exit code, or None for success.
 
@@ -47,7 +52,12 @@ def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(main)
     def wrapped(*args: object, **kwargs: object) -> None:
         try:
-            code = main(*args, **kwargs)
+            try:
+                code = main(*args, **kwargs)
+            finally:
+                _flush_output()
+        except BrokenPipeError:
+            code = EXIT_PIPE_CLOSED
         except CtcovError as error:
             print(f"error: {one_line(error)}", file=sys.stderr)
             code = EXIT_USER_ERROR
@@ -60,6 +70,17 @@ def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
         sys.exit(code or 0)
 
     return wrapped
+
+
+def _flush_output() -> None:
+    """Writes what is left while errors are still caught: at its end, Python would complain in its own words."""
+    if not sys.stdout:  # the process was started without
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 def _describe(error: OSError) -> str:

@@ -1,10 +1,8 @@
-import pathlib
 import sys
 
 import pytest
 
 from ctcov_tf import RESEARCH_USE, cli
-from ctcov_tf.audit.verdict import Limits
 
 COMMANDS = (
     "audit",
@@ -82,13 +80,6 @@ def test_every_command_explains_itself(run_command):
         assert f"usage: ctcov {command}" in answer.stdout
 
 
-def test_names_follow_a_flag_until_the_next():
-    parsed = cli.parser().parse_args(["ablate", "x", "--parts", "none", "both", "--out", "out", "--epochs", "3"])
-    assert parsed.command is cli.ablate
-    assert (parsed.preset, parsed.parts, parsed.out) == ("x", ["none", "both"], pathlib.Path("out"))
-    assert (parsed.epochs, parsed.seed) == (3, None)
-
-
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
@@ -145,18 +136,3 @@ def test_a_wrong_command_line_is_one_line_with_the_way_to_help(arguments, line, 
     assert printed.startswith(line)
     assert printed.endswith("--help\n")
     assert printed.count("\n") == 1
-
-
-def test_limits_of_an_audit_are_those_of_its_module():
-    given = vars(cli.parser().parse_args(["audit", "folder", "--max-auc", "0.7", "--no-pictures"]))
-    limits = {name: given[name] for name in vars(Limits())}
-    assert limits == vars(Limits(max_auc=0.7))
-    assert given["pictures"] is False
-    assert given["json"] is False
-
-
-def test_a_missing_extra_is_one_line(run_command):
-    code = "import sys; sys.modules['uvicorn'] = None; from ctcov_tf.cli import main; main()"
-    answer = run_command("-c", code, "serve", "model.tflite")
-    assert answer.returncode == 2
-    assert answer.stderr == "error: uvicorn: not installed: install it with pip install 'ctcov[serve]'\n"

@@ -1,4 +1,7 @@
 import errno
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -36,6 +39,25 @@ def test_exit_code_is_what_main_returns(returned):
     with pytest.raises(SystemExit) as exit_info:
         errors.exit_cleanly(lambda: returned)()
     assert exit_info.value.code == (returned or 0)
+
+
+PRINT = "from ctcov_tf import errors; errors.exit_cleanly(lambda: print('an answer'))()"
+HELP = "from ctcov_tf import cli; cli.main(['reproduce', '--help'])"
+
+
+@pytest.mark.parametrize(("command", "unbuffered"), [(PRINT, ""), (PRINT, "1"), (HELP, "")])
+def test_a_closed_pipe_ends_the_command_quietly(command, unbuffered):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as closed:
+        answer = subprocess.run(
+            [sys.executable, "-c", command],
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )
+    assert answer.stderr == b""
+    assert answer.returncode == 141
 
 
 def test_a_bug_is_not_hidden():

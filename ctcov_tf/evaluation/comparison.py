@@ -180,8 +180,8 @@ def _remarks(comparison: dict[str, Any]) -> list[str]:
     ]
     if len(arms) > 1:
         found.append(
-            "One training each: the intervals cover the draw of patients and not another seed, which may change an AUC "
-            "as well."
+            "Each row is one training: its interval covers the draw of patients and not another seed, which may change "
+            "an AUC as well."
         )
     return found
 

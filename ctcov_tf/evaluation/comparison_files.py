@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ctcov_tf import errors, files
-from ctcov_tf.evaluation import comparison_page, figures
+from ctcov_tf.evaluation import comparison_page, figures, seed_means
 from ctcov_tf.evaluation.comparison import compare
 from ctcov_tf.evaluation.forest import forest
 from ctcov_tf.evaluation.learning_curves import learning_curves
@@ -18,7 +18,7 @@ CURVES = "learning_curves.png"
 
 
 def compare_runs(runs: Sequence[RunDirectory], out: pathlib.Path) -> dict[str, Any]:
-    """Compares evaluated runs, each by its folder's name.
+    """Compares evaluated runs, each by its folder's name, and means over seeds where there are several.
 
     Writes `comparison.json`, `.md` and `.png`, and `learning_curves.png` of the runs that have a history.
 
@@ -27,7 +27,7 @@ def compare_runs(runs: Sequence[RunDirectory], out: pathlib.Path) -> dict[str, A
       out: folder for the files.
 
     Returns:
-      What `comparison.compare` gives.
+      What `comparison.compare` gives, and `seed_means`, what `seed_means.summarise` gives.
 
     Raises:
       CtcovError: two runs bear one name, one has no evaluation of the test part, or they were judged on other images.
@@ -36,6 +36,8 @@ def compare_runs(runs: Sequence[RunDirectory], out: pathlib.Path) -> dict[str, A
     if len(named) < len(runs):
         raise errors.CtcovError("comparison: two runs bear the same folder's name, which names their rows: rename one")
     compared = compare(named)
+    thresholds = {name: arm["threshold"] for name, arm in compared["arms"].items()}
+    compared["seed_means"] = seed_means.summarise(named, thresholds)
     histories = {name: pd.read_csv(run.history_file) for name, run in named.items() if run.history_file.is_file()}
     if histories:
         figures.save(learning_curves(histories), out / CURVES)

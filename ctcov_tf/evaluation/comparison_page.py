@@ -3,7 +3,7 @@
 from typing import Any
 
 from ctcov_tf import RESEARCH_USE
-from ctcov_tf.evaluation import tables
+from ctcov_tf.evaluation import seed_means, tables
 from ctcov_tf.evaluation.report import METRIC_TITLES
 
 NAMES = ("precision", "recall", "f1", "auc", "accuracy")  # Table VI's order
@@ -14,7 +14,7 @@ TESTS = (
 
 
 def as_text(comparison: dict[str, Any]) -> str:
-    """A plain table, one column an arm, with warnings above and remarks below.
+    """A plain table, one column an arm, with warnings above and remarks below; then means over seeds, if there are any.
 
     Args:
       comparison: what `comparison.compare` gave.
@@ -30,13 +30,14 @@ def as_text(comparison: dict[str, Any]) -> str:
             "",
             f"brackets: 95 % interval over groups. {TESTS}",
             *(f"- {remark}" for remark in comparison["remarks"]),
+            *_means_as_text(comparison.get("seed_means")),
             RESEARCH_USE,
         ]
     )
 
 
 def as_markdown(comparison: dict[str, Any], title: str, picture: str, curves: str | None = None) -> str:
-    """A page: notice, warnings, one table with a row an arm, picture, remarks.
+    """A page: notice, warnings, one table with a row an arm, picture, remarks; then means over seeds, if there are any.
 
     Args:
       comparison: what `comparison.compare` gave.
@@ -73,8 +74,26 @@ def as_markdown(comparison: dict[str, Any], title: str, picture: str, curves: st
             *(("![Training loss and validation AUC by epoch](" + curves + ")", "") if curves else ()),
             *(f"- {remark}" for remark in comparison["remarks"]),
             "",
+            *_means_as_markdown(comparison.get("seed_means")),
         ]
     )
+
+
+def _means_as_text(means: dict[str, Any] | None) -> list[str]:
+    """The lines of the second table; none where no configuration has several seeds."""
+    if not means:
+        return []
+    table = tables.aligned(seed_means.rows(means))
+    remarks = [f"- {remark}" for remark in means["remarks"]]
+    return ["", "mean over seeds", "", table, "", seed_means.STATISTICS, *remarks]
+
+
+def _means_as_markdown(means: dict[str, Any] | None) -> list[str]:
+    if not means:
+        return []
+    table = tables.markdown(seed_means.rows(means))
+    remarks = [f"- {remark}" for remark in means["remarks"]]
+    return ["## Mean over seeds", "", table, "", seed_means.STATISTICS, "", *remarks, ""]
 
 
 def _on_part(comparison: dict[str, Any]) -> str:

@@ -32,6 +32,17 @@ def number(metric: dict[str, float | None], form: str = ".3f") -> str:
     return f"{metric['value']:{form}}{interval}"
 
 
+def mean(metric: dict[str, Any]) -> str:
+    """A mean over seeds, its standard deviation, and its interval in brackets.
+
+    Args:
+      metric: `value`, `low`, `high` and `sd`, as `across_seeds.summarise` gives them.
+    """
+    text = number(metric)
+    value, bracket, interval = text.partition(" [")
+    return f"{value} ± {metric['sd']:.3f}{bracket}{interval}" if metric["sd"] is not None else text
+
+
 def p_value(tests: dict[str, Any] | None, name: str) -> str:
     """Holm's corrected p value of a test.
 

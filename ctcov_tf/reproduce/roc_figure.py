@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import metrics as sk
 
 from ctcov_tf.evaluation import figures
-from ctcov_tf.reproduce.across_seeds import Scores
+from ctcov_tf.evaluation.across_seeds import Scores
 
 _LINES = ("-", "--", ":")
 

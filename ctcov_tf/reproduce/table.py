@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 
 from ctcov_tf import RESEARCH_USE, errors
-from ctcov_tf.calibration import operating_points
-from ctcov_tf.evaluation import tables
+from ctcov_tf.evaluation import across_seeds, tables
+from ctcov_tf.evaluation.across_seeds import Scores
 from ctcov_tf.evaluation.comparison import on_difference
 from ctcov_tf.evaluation.predictions import predict_split
 from ctcov_tf.evaluation.report import METRIC_TITLES
 from ctcov_tf.evaluation.summary import known
-from ctcov_tf.reproduce import across_seeds, cells, comparability
-from ctcov_tf.reproduce.across_seeds import Scores
+from ctcov_tf.reproduce import cells, comparability
 from ctcov_tf.reproduce.arms import Arm
 from ctcov_tf.reproduce.judging import SPLIT, Judging
 from ctcov_tf.reproduce.paper_tables import METRICS, Table
@@ -42,16 +41,10 @@ def scores_of(runs: Sequence[RunDirectory], judging: Judging) -> Scores:
       runs: judged runs of one method, one a seed.
       judging: how they were judged.
     """
-    judged = [judging.predictions(run) for run in runs]
-    validation = [known(predict_split(run, "validation")) for run in runs]
-    mean = validation[0].assign(probability=np.mean([one["probability"] for one in validation], axis=0))
-    return Scores(
-        image_ids=judged[0]["image_id"].to_numpy(),
-        target=judged[0]["target"].to_numpy(),
-        groups=judged[0]["group_id"].to_numpy(),
-        probabilities=np.stack([one["probability"].to_numpy() for one in judged]),
-        thresholds=np.array([judging.metrics(run)["splits"][SPLIT]["threshold"] for run in runs]),
-        mean_threshold=operating_points.choose_threshold(mean)["threshold"],
+    return across_seeds.scores(
+        [judging.predictions(run) for run in runs],
+        [judging.metrics(run)["splits"][SPLIT]["threshold"] for run in runs],
+        [known(predict_split(run, "validation")) for run in runs],
     )
 
 
@@ -135,7 +128,7 @@ def results(content: dict[str, Any]) -> list[list[str]]:
         rows.append(
             [
                 row["title"],
-                *(mean(found["metrics"][name]) for name in METRICS),
+                *(tables.mean(found["metrics"][name]) for name in METRICS),
                 tables.number(found["auc_difference"], "+.3f") if found["auc_difference"] else tables.DASH,
                 *(tables.p_value(found["tests"], test) for test in ("delong", "mcnemar")),
                 str(found["seeds"]),
@@ -160,17 +153,10 @@ def beside_the_paper(content: dict[str, Any]) -> list[list[str]]:
         given = ", ".join(f"{text} {paper[name]:.3f}" for name, text in titles.items()) if paper else tables.DASH
         here = "failed"
         if found:
-            here = ", ".join(f"{text} {mean(found['metrics'][name])}" for name, text in titles.items())
+            here = ", ".join(f"{text} {tables.mean(found['metrics'][name])}" for name, text in titles.items())
         judged = row["comparability"]
         rows.append([row["title"], given, here, "; ".join([judged["verdict"], *judged["reasons"]])])
     return rows
-
-
-def mean(metric: dict[str, Any]) -> str:
-    """A mean over seeds, its standard deviation, and its interval in brackets."""
-    text = tables.number(metric)
-    value, bracket, interval = text.partition(" [")
-    return f"{value} ± {metric['sd']:.3f}{bracket}{interval}" if metric["sd"] is not None else text
 
 
 def as_text(content: dict[str, Any]) -> str:

@@ -8,7 +8,16 @@ import pytest
 from sklearn import metrics as sk
 
 from ctcov_tf import RESEARCH_USE, errors, files
-from ctcov_tf.evaluation import comparison, comparison_files, comparison_page, figures, forest, sources, summary
+from ctcov_tf.evaluation import (
+    comparison,
+    comparison_files,
+    comparison_page,
+    figures,
+    forest,
+    seed_means,
+    sources,
+    summary,
+)
 from ctcov_tf.statistics import bootstrap, delong, several
 
 IMAGES = 90
@@ -29,11 +38,13 @@ def runs(tiny_run, tmp_path, monkeypatch):
     for name, strength in (("alone", 0.05), ("better", 0.4), ("alike", 0.05)):
         scores = np.clip(0.4 + strength * target + 0.1 * noise + 0.05 * generator.normal(size=IMAGES), 0, 1)
         columns = {"target": target, "probability": scores, "group_id": groups, "source": source}
+        columns["image_id"] = [f"image{index}" for index in range(IMAGES)]
         tables[name] = pd.DataFrame(columns)
         run = dataclasses.replace(tiny_run, path=tmp_path / name)
         files.write_json(run.metrics_file, _metrics(tables[name]))
         found[name] = run
-    monkeypatch.setattr(comparison, "predict_split", lambda run, _: tables[run.path.name])
+    for module in (comparison, seed_means):
+        monkeypatch.setattr(module, "predict_split", lambda run, _: tables[run.path.name])
     return found, tables
 
 
@@ -201,6 +212,31 @@ def test_a_comparison_is_written_as_files(runs, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "learning_curves.png").stat().st_size > 1000
     with pytest.raises(errors.CtcovError, match="two runs bear the same folder's name"):
         comparison_files.compare_runs([found["alone"], found["alone"]], tmp_path / "out")
+
+
+def test_means_over_seeds_stand_in_a_table_of_their_own(runs, tmp_path):
+    found, _ = runs
+    train = found["alike"].config.train
+    config = dataclasses.replace(found["alike"].config, train=dataclasses.replace(train, seed=train.seed + 1))
+    found["alike"] = dataclasses.replace(found["alike"], config=config)
+    compared = comparison_files.compare_runs(list(found.values()), tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "comparison.json").read_text())["seed_means"] == compared["seed_means"]
+    (seeds,) = compared["seed_means"]["configurations"]
+    assert list(seeds["runs"]) == list(found)
+    page = (tmp_path / "out" / "comparison.md").read_text()
+    below = page.partition("## Mean over seeds\n")[2]
+    for text in (below, comparison_page.as_text(compared).partition("\nmean over seeds\n")[2]):
+        assert "alone, better, alike" in text
+        assert f"{seeds['metrics']['auc']['value']:.3f} ± {seeds['metrics']['auc']['sd']:.3f} [" in text
+    assert RESEARCH_USE not in below
+
+
+def test_without_several_seeds_there_is_no_table_for_them(runs, tmp_path):
+    found, _ = runs
+    compared = comparison_files.compare_runs(list(found.values()), tmp_path / "out")
+    assert compared["seed_means"] is None
+    assert "seeds" not in (tmp_path / "out" / "comparison.md").read_text()
+    assert "over seeds" not in comparison_page.as_text(compared)
 
 
 def test_a_run_whose_test_part_was_not_read_is_refused(runs):

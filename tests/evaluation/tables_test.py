@@ -18,3 +18,11 @@ def test_a_p_value_is_the_corrected_one():
     assert tables.p_value(None, "delong") == tables.DASH
     assert tables.p_value({"delong": None}, "delong") == "undefined"
     assert tables.p_value({"delong": {"p_value": None, "p_value_holm": None}}, "delong") == "undefined"
+
+
+def test_a_mean_has_its_deviation_before_its_interval():
+    auc = {"value": 0.7, "low": 0.6, "high": 0.8, "sd": 0.02}
+    assert tables.mean(auc) == "0.700 ± 0.020 [0.600, 0.800]"
+    assert tables.mean(auc | {"sd": None}) == "0.700 [0.600, 0.800]"
+    assert tables.mean(auc | {"low": None, "high": None}) == "0.700 ± 0.020"
+    assert tables.mean({"value": None, "low": None, "high": None, "sd": None}) == "undefined"

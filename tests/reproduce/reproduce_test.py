@@ -4,9 +4,8 @@ from PIL import Image
 import pytest
 
 from ctcov_tf import RESEARCH_USE, cli, run_directory
-from ctcov_tf.evaluation import protocols
+from ctcov_tf.evaluation import protocols, tables
 from ctcov_tf.evaluation.predictions import predict_split
-from ctcov_tf.reproduce import table
 from ctcov_tf.training import train
 
 QUICK = ("--ours", "deep_ct_net_tiny", "--methods", "small_cnn", "--image-size", "32", "--epochs", "1")
@@ -75,7 +74,7 @@ def test_the_table_holds_what_the_runs_found(table5):
 
 def test_pages_hold_the_three_columns_and_the_notice(table5):
     content = json.loads((table5 / "table.json").read_text())
-    auc = table.mean(content["rows"][0]["found"]["metrics"]["auc"])
+    auc = tables.mean(content["rows"][0]["found"]["metrics"]["auc"])
     assert "±" in auc
     for name in ("table.md", "table.html"):
         page = (table5 / name).read_text()

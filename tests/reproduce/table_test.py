@@ -18,13 +18,6 @@ def content():
     return {"rows": [row, failed], "synthetic": False, "failed": {"b_seed0": "diverged"}, "metadata_only": None}
 
 
-def test_a_value_has_its_deviation_before_its_interval():
-    assert table.mean(AUC) == "0.700 ± 0.020 [0.600, 0.800]"
-    assert table.mean(AUC | {"sd": None}) == "0.700 [0.600, 0.800]"
-    assert table.mean(AUC | {"low": None, "high": None}) == "0.700 ± 0.020"
-    assert table.mean({"value": None, "low": None, "high": None, "sd": None}) == "undefined"
-
-
 def test_every_row_fills_every_column(content):
     content["metadata_only"] = dict.fromkeys(("precision", "recall", "f1", "auc", "accuracy"), AUC)
     heading, ours, failed, alone = table.results(content)

@@ -7,8 +7,8 @@ from sklearn import metrics as sk
 from statsmodels.stats import contingency_tables, multitest
 
 from ctcov_tf import errors
-from ctcov_tf.reproduce import across_seeds
-from ctcov_tf.reproduce.across_seeds import Scores
+from ctcov_tf.evaluation import across_seeds
+from ctcov_tf.evaluation.across_seeds import Scores
 from ctcov_tf.statistics import delong
 
 IMAGES, SEEDS = 120, 3

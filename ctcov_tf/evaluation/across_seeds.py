@@ -1,4 +1,4 @@
-"""Statistics of methods that were each trained with several seeds and judged on the same images.
+"""Statistics of methods or configurations that were each trained with several seeds and judged on the same images.
 
 - A metric of a method is the mean over its seeds, each at the threshold that its own validation chose; beside it the
   standard deviation over seeds.
@@ -11,14 +11,16 @@
   on the same mean over the validation images. Both are corrected for the number of methods compared (Holm).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from ctcov_tf import errors
+from ctcov_tf.calibration import operating_points
 from ctcov_tf.evaluation.comparison import correct_for_several, tests
 from ctcov_tf.evaluation.summary import SEED
 from ctcov_tf.statistics import bootstrap
@@ -49,6 +51,25 @@ class Scores:
     def mean(self) -> npt.NDArray:
         """(n,), the mean of the seeds' probabilities."""
         return self.probabilities.mean(axis=0)
+
+
+def scores(judged: Sequence[pd.DataFrame], thresholds: Sequence[float], validation: Sequence[pd.DataFrame]) -> Scores:
+    """What the seeds of a method say, from the tables of their predictions.
+
+    Args:
+      judged: of each seed, the judged images whose target is known.
+      thresholds: of each seed's decision.
+      validation: of each seed, the validation images whose target is known.
+    """
+    mean = validation[0].assign(probability=np.mean([one["probability"] for one in validation], axis=0))
+    return Scores(
+        image_ids=judged[0]["image_id"].to_numpy(),
+        target=judged[0]["target"].to_numpy(),
+        groups=judged[0]["group_id"].to_numpy(),
+        probabilities=np.stack([one["probability"].to_numpy() for one in judged]),
+        thresholds=np.array(thresholds),
+        mean_threshold=operating_points.choose_threshold(mean)["threshold"],
+    )
 
 
 def summarise(
