@@ -144,6 +144,16 @@ def test_an_image_is_explained_alike_alone_and_in_a_batch(fused, images):
                 np.testing.assert_allclose(values[0], together[name][index], atol=1e-5)
 
 
+def test_it_is_traced_once_for_batches_of_any_size(images, monkeypatch):
+    model, traced = pooled_network(1), []
+    cam = explain.GradCam(model, BINARY)
+    probabilities = scores.probabilities
+    monkeypatch.setattr(scores, "probabilities", lambda *given: traced.append(given) or probabilities(*given))
+    sizes = [len(cam(batch)[1]) for batch in (images, images[:1], tf.constant(images[:2]))]
+    assert sizes == [3, 1, 2]
+    assert len(traced) == 1
+
+
 def test_without_evidence_the_map_is_zero(images):
     model = pooled_network(1)
     kernel, bias = model.get_layer("logits").get_weights()
@@ -174,7 +184,7 @@ MODELS = {
 }
 
 
-def eager_and_images(name):
+def explained(name):
     keras.utils.set_random_seed(2)
     model = registry.build(MODELS[name], 64, 1)
     cam = explain.GradCam(model, BINARY)
@@ -184,7 +194,7 @@ def eager_and_images(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_explains_every_model(name):
-    model, _, images, (probabilities, heatmaps) = eager_and_images(name)
+    model, _, images, (probabilities, heatmaps) = explained(name)
     np.testing.assert_allclose(probabilities, keras.ops.sigmoid(model(images, training=False)), atol=1e-5)
     assert heatmaps.dtype == tf.float32
     assert heatmaps.shape[0] == 2
@@ -194,14 +204,14 @@ def test_explains_every_model(name):
 
 @pytest.mark.parametrize("name", ["slim", "small_cnn"])
 def test_graph_and_saved_model_explain_alike(name, tmp_path):
-    model, cam, images, eager = eager_and_images(name)
+    model, cam, images, alone = explained(name)
     module = tf.Module()
     module.weights = [variable.value for variable in model.weights]
     module.explain = tf.function(cam, input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.float32)])
     tf.saved_model.save(module, tmp_path / "saved")
     loaded = tf.saved_model.load(tmp_path / "saved")
     for one in (module, loaded):
-        for found, expected in zip(one.explain(tf.constant(images)), eager, strict=True):
+        for found, expected in zip(one.explain(tf.constant(images)), alone, strict=True):
             np.testing.assert_allclose(found, expected, atol=2e-4)
 
 
