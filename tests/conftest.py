@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -14,6 +15,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 hypothesis.settings.register_profile("ctcov", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("ctcov")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; processes started here inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = pathlib.Path(__file__).parent.parent
 TINY_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none", "pooling": "average"}
