@@ -24,6 +24,17 @@ PROJECT = pathlib.Path(__file__).parent.parent
 TINY_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none", "pooling": "average"}
 
 
+LONG = ("end_to_end", "export", "reproduce", "shipping", "training")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the folders with the longest files first: what a worker does last, the others wait for.
+
+    pytest-xdist keeps this order with `--no-loadscope-reorder`; by itself it begins with the files of most tests.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--test-data",
