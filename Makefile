@@ -49,7 +49,7 @@ lint: install
 	$(BIN)/mypy
 
 test: lint .venv/installed-torch
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf .venv $(DEMO) build *.egg-info

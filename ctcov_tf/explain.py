@@ -1,6 +1,6 @@
 """Grad-CAM (arXiv 1610.02391) as graph code: where the evidence for an answer lies."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
@@ -16,8 +16,8 @@ class GradCam:
 
     Each channel of a feature map is weighted by the spatial mean of a logit's gradient; the heat map is the
     positive part of their sum. The logit is that of the positive class; for the head `findings` it is that of
-    each image's likeliest finding (`scores.explained_output`). Works eagerly, in a `tf.function` and in the
-    endpoint of a SavedModel that holds the model.
+    each image's likeliest finding (`scores.explained_output`). Works on its own, in a `tf.function` and in the
+    endpoint of a SavedModel that holds the model; it is traced once, for batches of any size.
 
     Attributes:
       layer: name of the layer whose output is weighted.
@@ -56,7 +56,7 @@ class GradCam:
         logits = model.get_layer(f"{part}_logits").output if part else model.output
         self.labels = labels
         self.outputs = [model.get_layer(self.layer).output, logits]
-        self._model = keras.Model(model.input, self.outputs)
+        self._explain = _explaining(keras.Model(model.input, self.outputs), [labels])
 
     def __call__(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Explains a batch.
@@ -68,7 +68,7 @@ class GradCam:
           Probabilities (batch, outputs) float32 and heat maps (batch, h', w') float32 in [0, 1], each
           scaled to a maximum of 1; one without evidence is zero everywhere.
         """
-        (explained,), _ = _explain(self._model, [self.labels], images)
+        (explained,), _ = self._explain(images)
         return explained
 
 
@@ -93,7 +93,9 @@ class ExplainedAnswers:
         self._labels = [cam.labels for cam in cams]
         self._parts, self._gate = parts, gate
         outputs = [output for cam in cams for output in cam.outputs]
-        self._model = keras.Model(model.input, [*outputs, gate.output] if gate else outputs)
+        self._explain = _explaining(
+            keras.Model(model.input, [*outputs, gate.output] if gate else outputs), self._labels
+        )
 
     def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers and explains a batch.
@@ -106,7 +108,7 @@ class ExplainedAnswers:
           `heatmap_<part>`, (batch, h', w') float32 in [0, 1]; where findings are explained also `finding` or
           `finding_<part>`, (batch,) string: which one. With a gate as `input_gate.refuse` gives them.
         """
-        explained, score = _explain(self._model, self._labels, images)
+        explained, score = self._explain(images)
         suffixes = ["", *(f"_{part.name}" for part in self._parts)]
         answers = {"probabilities": explained[0][0]}
         answers |= scores.by_name([likelihoods for likelihoods, _ in explained[1:]], self._parts)
@@ -118,24 +120,31 @@ class ExplainedAnswers:
         return input_gate.refuse(answers, *score) if self._gate else answers
 
 
-def _explain(
-    model: keras.Model, labels: Sequence[Labels], images: tf.Tensor
-) -> tuple[list[tuple[tf.Tensor, tf.Tensor]], list[tf.Tensor]]:
-    """Probabilities and heat maps of each feature map with its logits, which `model` gives in turn, and the rest."""
-    images = tf.convert_to_tensor(images)
-    passed = []
-    with tf.GradientTape(persistent=len(labels) > 1, watch_accessed_variables=False) as tape:
-        tape.watch(images)
-        outputs = model(images, training=False)
-        pairs, rest = outputs[: 2 * len(labels)], outputs[2 * len(labels) :]
-        for meaning, features, logits in zip(labels, pairs[::2], pairs[1::2], strict=True):
-            probabilities = scores.probabilities(logits, meaning)
-            logit = tf.gather(logits, scores.explained_output(probabilities, meaning), batch_dims=1)
-            passed.append((features, logit, probabilities))
-    return [
-        (probabilities, _heatmaps(features, tape.gradient(logit, features)))
-        for features, logit, probabilities in passed
-    ], rest
+def _explaining(
+    model: keras.Model, labels: Sequence[Labels]
+) -> Callable[[tf.Tensor], tuple[list[tuple[tf.Tensor, tf.Tensor]], list[tf.Tensor]]]:
+    """Gives probabilities and heat maps of each feature map with its logits, which `model` gives in turn, and the rest.
+
+    A `tf.function`: run eagerly, TensorFlow's gradient of a convolution has crashed the process on maps of one cell.
+    """
+
+    @tf.function(input_signature=[tf.TensorSpec(model.input.shape, model.input.dtype)])
+    def explain(images: tf.Tensor) -> tuple[list[tuple[tf.Tensor, tf.Tensor]], list[tf.Tensor]]:
+        passed = []
+        with tf.GradientTape(persistent=len(labels) > 1, watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            outputs = model(images, training=False)
+            pairs, rest = outputs[: 2 * len(labels)], outputs[2 * len(labels) :]
+            for meaning, features, logits in zip(labels, pairs[::2], pairs[1::2], strict=True):
+                probabilities = scores.probabilities(logits, meaning)
+                logit = tf.gather(logits, scores.explained_output(probabilities, meaning), batch_dims=1)
+                passed.append((features, logit, probabilities))
+        return [
+            (probabilities, _heatmaps(features, tape.gradient(logit, features)))
+            for features, logit, probabilities in passed
+        ], rest
+
+    return explain
 
 
 def _heatmaps(features: tf.Tensor, gradients: tf.Tensor) -> tf.Tensor:

@@ -2,8 +2,10 @@
 
 import csv
 import dataclasses
+import functools
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -15,8 +17,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 hypothesis.settings.register_profile("ctcov", deadline=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("ctcov")
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; processes started here inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PROJECT = pathlib.Path(__file__).parent.parent
 TINY_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none", "pooling": "average"}
+
+
+LONG = ("end_to_end", "export", "reproduce", "shipping", "training")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the folders with the longest files first: what a worker does last, the others wait for.
+
+    pytest-xdist keeps this order with `--no-loadscope-reorder`; by itself it begins with the files of most tests.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,23 +53,43 @@ def real_data(request: pytest.FixtureRequest) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def phantom_data_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> pathlib.Path:
-    """TFDS data directory with the small phantoms built in it, once for all workers."""
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str):
+    """Gives a folder that is built once for all workers: `once(name, build)`; see `tests.once`."""
+    from tests import once as once_lib
+
     root = tmp_path_factory.getbasetemp()
-    shared = (root if worker_id == "master" else root.parent) / "phantom"
-    shared.mkdir(exist_ok=True)
-    import fcntl
+    return functools.partial(once_lib.once, (root if worker_id == "master" else root.parent) / "once")
 
-    with (shared / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+
+@pytest.fixture(scope="session")
+def export_once(once):
+    """Exports a run as a SavedModel and in forms of TFLite, once for all workers; gives the path of each by form."""
+    from ctcov_tf.export import layout, saved_model, tflite
+
+    def export(name: str, run, forms=tflite.FORMS) -> dict[str, pathlib.Path]:
+        def build(folder: pathlib.Path) -> None:
+            saved_model.export_saved_model(run, folder)
+            tflite.export_tflite(run, folder, forms)
+
+        folder = once(name, build)
+        return {form: layout.export_path(folder, run.preset, 1, form) for form in ("saved_model", *forms)}
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def phantom_data_dir(once) -> pathlib.Path:
+    """TFDS data directory with the small phantoms built in it."""
+
+    def build(folder: pathlib.Path) -> None:
+        import tensorflow_datasets as tfds
+
+        import tfds_ctcov19  # noqa: F401
+
         for name in ("tiny", "cxr_tiny", "cxr_pneumonia_tiny"):
-            if not (shared / "phantom" / name).is_dir():
-                import tensorflow_datasets as tfds
+            tfds.builder(f"phantom/{name}", data_dir=str(folder)).download_and_prepare()
 
-                import tfds_ctcov19  # noqa: F401
-
-                tfds.builder(f"phantom/{name}", data_dir=str(shared)).download_and_prepare()
-    return shared
+    return once("phantom_data_dir", build)
 
 
 @pytest.fixture(scope="session")
@@ -190,9 +226,15 @@ def untrained_run(path: pathlib.Path, preset: str, config):
 
 
 @pytest.fixture(scope="session")
-def tiny_fusion_run(tiny_run, tmp_path_factory: pytest.TempPathFactory):
+def tiny_fusion_run(tiny_run, once):
     """Run directory of a tiny Deep-CXR-Net, all three networks untrained."""
-    import dataclasses
+    from ctcov_tf import run_directory
+
+    return run_directory.load(once("tiny_fusion_run", lambda folder: untrained_fusion(folder, tiny_run)))
+
+
+def untrained_fusion(path: pathlib.Path, tiny_run) -> None:
+    """Writes a run directory of a fusion whose parts have random weights, and likelihoods that differ."""
     import shutil
 
     import keras
@@ -219,12 +261,12 @@ def tiny_fusion_run(tiny_run, tmp_path_factory: pytest.TempPathFactory):
         network = registry.build(model, size, len(labels.outputs))
         kernel, bias = network.get_layer("logits").get_weights()
         spread = np.random.default_rng(0).normal(size=bias.shape)
-        network.get_layer("logits").set_weights([10 * kernel, spread])  # so that likelihoods differ
+        network.get_layer("logits").set_weights([10 * kernel, spread])
         parts.append(FrozenPart(PartInfo(name, f"cxr_{name}", labels, "phantom/tiny:1.0.0", ""), network))
     fused = config.DeepCXRNetConfig(**pyramid, dense_units=(8, 4))
     run = dataclasses.replace(
         tiny_run,
-        path=tmp_path_factory.mktemp("runs") / "fusion",
+        path=path,
         preset="deep_cxr_net",
         config=dataclasses.replace(tiny_run.config, model=fused),
         parts=tuple(part.info for part in parts),
@@ -233,18 +275,12 @@ def tiny_fusion_run(tiny_run, tmp_path_factory: pytest.TempPathFactory):
     shutil.copy(tiny_run.history_file, run.history_file)
     shutil.copy(tiny_run.calibration_file, run.calibration_file)
     registry.build(fused, size, 1, parts).save(run.model_file)
-    return run
 
 
 @pytest.fixture(scope="session")
-def tiny_fusion_exports(tiny_fusion_run, tmp_path_factory: pytest.TempPathFactory):
+def tiny_fusion_exports(tiny_fusion_run, export_once):
     """Path of every export of the tiny Deep-CXR-Net by form."""
-    from ctcov_tf.export import saved_model, tflite
-
-    directory = tmp_path_factory.mktemp("fusion_exports")
-    return {"saved_model": saved_model.export_saved_model(tiny_fusion_run, directory)} | tflite.export_tflite(
-        tiny_fusion_run, directory
-    )
+    return export_once("tiny_fusion_exports", tiny_fusion_run)
 
 
 @pytest.fixture(scope="session")

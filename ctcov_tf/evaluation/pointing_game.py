@@ -44,7 +44,6 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
         return None
     size = run.config.preprocess.image_size
     cam = GradCam(model, run.labels)
-    explain = tf.function(cam, reduce_retracing=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split).unbatch()
     heatmaps, masks, groups = [], [], []
     progress = tqdm.tqdm(examples, desc=f"pointing game {split}", unit="image", delay=SILENT_SECONDS, leave=False)
@@ -53,7 +52,7 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
             continue
         mask = _read_mask(example["lesion_mask"].numpy(), size)
         if mask.any():
-            heatmaps.append(explain(image[tf.newaxis])[1][0].numpy())
+            heatmaps.append(cam(image[tf.newaxis])[1][0].numpy())
             masks.append(mask)
             groups.append(example["group_id"].numpy().decode())
     return {"split": split, "layer": cam.layer, **score(heatmaps, masks, groups)}

@@ -78,7 +78,7 @@ def _link(distribution, site):
 def _process(*command, cwd="/"):
     environment = {"PATH": "/usr/bin:/bin"}
     command = list(map(str, command))
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, cwd=cwd)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment, cwd=cwd)
 
 
 def _run(*command):

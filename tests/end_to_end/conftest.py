@@ -32,3 +32,16 @@ def ctcov(run) -> Callable[..., subprocess.CompletedProcess[str]]:
         return run("-c", "from ctcov_tf.cli import main; main()", *command)
 
     return ctcov
+
+
+@pytest.fixture
+def ctcov_here(capsys) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command of `ctcov` in this process: another that begins with TensorFlow takes 6 s of a processor."""
+    from ctcov_tf import cli
+
+    def ctcov_here(*command: object) -> subprocess.CompletedProcess[str]:
+        with pytest.raises(SystemExit) as exited:
+            cli.main(list(map(str, command)))
+        return subprocess.CompletedProcess(command, exited.value.code, *capsys.readouterr())
+
+    return ctcov_here

@@ -47,12 +47,12 @@ def image_file(phantom_data_dir, tmp_path_factory):
     return path
 
 
-def test_every_form_gives_the_same_likelihoods_by_name(run, ctcov, fusion, image_file, tmp_path):
+def test_every_form_gives_the_same_likelihoods_by_name(run, ctcov_here, fusion, image_file, tmp_path):
     answer = run("export.py", fusion, "--out", tmp_path, "--forms", "saved_model", "float32")
     assert answer.returncode == 0, answer.stderr
     answers = []
     for model in (fusion, tmp_path / "deep_cxr_net_tiny", *tmp_path.glob("*.tflite")):
-        answer = ctcov("predict", model, image_file, "--json")
+        answer = ctcov_here("predict", model, image_file, "--json")
         assert answer.returncode == 0, answer.stderr
         answers.append(json.loads(answer.stdout))
     first, *others = answers
@@ -63,8 +63,8 @@ def test_every_form_gives_the_same_likelihoods_by_name(run, ctcov, fusion, image
         assert other["likelihoods"] == pytest.approx(first["likelihoods"], abs=1e-4)
 
 
-def test_the_report_tells_of_the_parts(ctcov, fusion):
-    answer = ctcov("evaluate", fusion)
+def test_the_report_tells_of_the_parts(ctcov_here, fusion):
+    answer = ctcov_here("evaluate", fusion)
     assert answer.returncode == 0, answer.stderr
     page = (fusion / "report.html").read_text()
     assert "cxr_part1_tiny" in page

@@ -67,8 +67,8 @@ def test_explainer_agrees_with_the_predictions(light_run):
         assert not found.parts
 
 
-def test_explainer_tells_what_the_parts_say(tiny_fusion_run):
-    expected = predictions.predict_split(tiny_fusion_run, "validation").iloc[0]
+def test_explainer_tells_what_the_parts_say(tiny_fusion_run, tmp_path):
+    expected = predictions.predict_split(tiny_fusion_run, "validation", path=tmp_path / "validation.csv").iloc[0]
     example = next(iter(contents.examples(tiny_fusion_run.config.data, "validation")))
     explainer = examples.Explainer(tiny_fusion_run, tiny_fusion_run.load_model())
     found = explainer(decode.decode_rgb(example["image"].numpy(), "image"))

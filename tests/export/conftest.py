@@ -10,8 +10,14 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def trained_run(tiny_config, tiny_run, tmp_path_factory: pytest.TempPathFactory):
+def trained_run(tiny_config, tiny_run, once):
     """Run directory of the tiny network after a few steps on its training images."""
+    from ctcov_tf import run_directory
+
+    return run_directory.load(once("trained_run", lambda folder: train(folder, tiny_config, tiny_run)))
+
+
+def train(path, tiny_config, tiny_run):
     import keras
     import numpy as np
 
@@ -23,19 +29,18 @@ def trained_run(tiny_config, tiny_run, tmp_path_factory: pytest.TempPathFactory)
     config = dataclasses.replace(
         tiny_config, model=dataclasses.replace(tiny_config.model, blocks=(1, 1, 1, 1), growth_rate=12)
     )
-    run = dataclasses.replace(tiny_run, path=tmp_path_factory.mktemp("trained") / "run", config=config)
+    run = dataclasses.replace(tiny_run, path=path, config=config)
     run.save()
     shutil.copy(tiny_run.calibration_file, run.calibration_file)
     preprocess = Preprocess.from_preprocess_config(run.config.preprocess)
-    train = samples.draw(run.config.data, "train", 60)
-    images = np.concatenate([preprocess(decode.decode_rgb(one.data, one.image_id)[np.newaxis]) for one in train])
-    targets = np.array([[one.label == run.labels.positive_index] for one in train], np.float32)
+    drawn = samples.draw(run.config.data, "train", 60)
+    images = np.concatenate([preprocess(decode.decode_rgb(one.data, one.image_id)[np.newaxis]) for one in drawn])
+    targets = np.array([[one.label == run.labels.positive_index] for one in drawn], np.float32)
     keras.utils.set_random_seed(0)
     model = registry.build(config.model, config.preprocess.image_size, len(run.labels.outputs))
     model.compile(keras.optimizers.Adam(2e-3), keras.losses.BinaryCrossentropy(from_logits=True))
     model.fit(images, targets, batch_size=12, epochs=8, verbose=0)
     model.save(run.model_file)
-    return run
 
 
 @pytest.fixture(scope="session")
@@ -57,19 +62,20 @@ def images(trained_run):
 
 
 @pytest.fixture(scope="session")
-def exports(trained_run, tmp_path_factory: pytest.TempPathFactory):
+def exports(trained_run, export_once):
     """Path of every export by form."""
-    from ctcov_tf.export import saved_model, tflite
-
-    directory = tmp_path_factory.mktemp("exports")
-    return {"saved_model": saved_model.export_saved_model(trained_run, directory)} | tflite.export_tflite(
-        trained_run, directory
-    )
+    return export_once("exports", trained_run)
 
 
 @pytest.fixture(scope="session", params=["part1", "part2"])
-def part_run(request: pytest.FixtureRequest, tiny_run, tmp_path_factory: pytest.TempPathFactory):
+def part_run(request: pytest.FixtureRequest, tiny_run, once):
     """Run directory of a part: findings, or two classes, with the positive one not the only output."""
+    from ctcov_tf import run_directory
+
+    return run_directory.load(once(request.param, lambda folder: untrained_part(folder, request.param, tiny_run)))
+
+
+def untrained_part(path, part, tiny_run):
     import keras
     import numpy as np
 
@@ -83,13 +89,13 @@ def part_run(request: pytest.FixtureRequest, tiny_run, tmp_path_factory: pytest.
             config.DenseNetClassifierConfig(blocks=(1, 1, 1, 1), growth_rate=4, stem_channels=8),
         ),
         "part2": ("phantom/cxr_pneumonia_tiny", config.SmallCNNConfig(channels=(8, 8), head="two_class")),
-    }[request.param]
+    }[part]
     data = dataclasses.replace(tiny_run.config.data, dataset=dataset, positive="pneumonia", unmentioned="ignore")
     labels = contents.labels_of(data, model.head)
     run = dataclasses.replace(
         tiny_run,
-        path=tmp_path_factory.mktemp("parts") / request.param,
-        preset=f"cxr_{request.param}",
+        path=path,
+        preset=f"cxr_{part}",
         config=dataclasses.replace(tiny_run.config, data=data, model=model),
         labels=labels,
         manifest=contents.manifest(data),
@@ -101,15 +107,9 @@ def part_run(request: pytest.FixtureRequest, tiny_run, tmp_path_factory: pytest.
     kernel, bias = network.get_layer("logits").get_weights()
     network.get_layer("logits").set_weights([4 * kernel, np.random.default_rng(0).normal(size=bias.shape)])
     network.save(run.model_file)
-    return run
 
 
 @pytest.fixture(scope="session")
-def part_exports(part_run, tmp_path_factory: pytest.TempPathFactory):
+def part_exports(part_run, export_once):
     """Path of the exact exports of a part by form."""
-    from ctcov_tf.export import saved_model, tflite
-
-    directory = tmp_path_factory.mktemp("part_exports")
-    return {"saved_model": saved_model.export_saved_model(part_run, directory)} | tflite.export_tflite(
-        part_run, directory, ["float32"]
-    )
+    return export_once(f"{part_run.preset}_exports", part_run, ["float32"])

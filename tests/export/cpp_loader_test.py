@@ -50,7 +50,7 @@ def files(images, tmp_path_factory):
 
 def run(program, folder, signature, paths):
     return subprocess.run(
-        [str(program), str(folder), signature, *map(str, paths)], capture_output=True, text=True, timeout=120
+        [str(program), str(folder), signature, *map(str, paths)], capture_output=True, text=True, timeout=600
     )
 
 

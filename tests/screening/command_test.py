@@ -189,7 +189,7 @@ def test_a_killed_call_leaves_nothing_half_written_and_is_gone_on_with(screen, a
         "from ctcov_tf.edge import runner\n"
         "pipeline.SPAN = 4\n"
         "call = runner.EdgeModel.__call__\n"
-        "runner.EdgeModel.__call__ = lambda self, image: (time.sleep(0.05), call(self, image))[1]\n"
+        "runner.EdgeModel.__call__ = lambda self, image: (time.sleep(0.2), call(self, image))[1]\n"
         "command.run(sys.argv[1], sys.argv[2], sys.argv[3], workers=1)\n"
     )
     out = tmp_path / "results.parquet"

@@ -2,7 +2,6 @@
 
 import math
 import socket
-import time
 
 import cv2
 import grpc
@@ -37,7 +36,8 @@ def running(folder):
 @pytest.fixture
 def service(running):
     service = running[0]
-    service.requests, service.faults, service.delay = [], [], 0.0
+    service.requests, service.faults = [], []
+    service.go_on.set()
     return service
 
 
@@ -76,7 +76,7 @@ def test_rest_and_grpc_give_the_same(served, folder, images):
     for one, other in zip(served.predict(images), from_rest, strict=True):
         assert set(one) <= set(other)
         for name in one:
-            assert one[name] == (pytest.approx(other[name], abs=1e-6) if name != "label" else other[name])
+            assert one[name] == (pytest.approx(other[name], abs=1e-5) if name != "label" else other[name])
 
 
 def test_versions_labels_and_token_are_sent(running, service, images):
@@ -138,7 +138,7 @@ def test_bad_images_and_signatures_are_asked_once(served, service, images):
 def test_a_bad_image_costs_the_others_nothing(served, images):
     found = dict(client.predict_all(served, [("a", images[0]), ("bad", b"no image"), ("b", images[1])]))
     assert isinstance(found["bad"], not_answered.NotAnswered)
-    assert found["a"]["probability"] == pytest.approx(served.predict(images)[0]["probability"], abs=1e-6)
+    assert found["a"]["probability"] == pytest.approx(served.predict(images)[0]["probability"], abs=1e-5)
 
 
 def test_a_server_that_has_no_time_is_asked_again(served, service, images):
@@ -169,12 +169,13 @@ def test_other_statuses_are_not_asked_again(served, service, images, code, statu
 
 
 def test_a_deadline_ends_the_wait(running, service, images):
-    service.delay = 2.0
-    with client.connect(running[1], timeout=0.3, retries=RETRIES) as served:
-        start = time.monotonic()
-        with pytest.raises(not_answered.NotAnswered, match=r"no answer within 0.3 s: send fewer images at once"):
-            served.predict(images)
-        assert time.monotonic() - start < 1.5
+    service.go_on.clear()
+    with (
+        client.connect(running[1], timeout=1.5, retries=RETRIES) as served,
+        pytest.raises(not_answered.NotAnswered, match=r"no answer within 1.5 s: send fewer images at once"),
+    ):
+        served.predict(images)
+    service.go_on.set()
     assert len(service.requests) == 1
 
 
@@ -219,7 +220,7 @@ def test_nobody_at_the_address():
         port = taken.getsockname()[1]
     address = f"grpc://127.0.0.1:{port}/v1/models/net"
     with (
-        client.connect(address, retries=Retries(2, 0.001), timeout=20) as served,
+        client.connect(address, retries=Retries(2, 0.001), timeout=60) as served,
         pytest.raises(not_answered.NotAnswered, match="see whether the server runs") as caught,
     ):
         served.predict([b"one"])

@@ -5,7 +5,7 @@ Statuses and their words follow TensorFlow Serving's `predict_util.cc` and `serv
 
 from concurrent import futures
 import contextlib
-import time
+import threading
 
 import grpc
 import tensorflow as tf
@@ -24,20 +24,21 @@ class Service(prediction_service_pb2_grpc.PredictionServiceServicer, model_servi
     Attributes:
       requests: the model spec and the metadata of every call to Predict.
       faults: statuses that the next calls end with.
-      delay: seconds that a call takes beside the model's own.
+      go_on: what every call waits for, a minute at most; set at first.
     """
 
     def __init__(self, folder, labels):
         self._model = tf.saved_model.load(folder)
         self._definitions = signature_definitions(folder)
         self._name, self._version, self._labels = folder.parent.name, int(folder.name), labels
-        self.requests, self.faults, self.delay = [], [], 0.0
+        self.requests, self.faults, self.go_on = [], [], threading.Event()
+        self.go_on.set()
 
     def Predict(self, request, context):
         self.requests.append((request.model_spec, dict(context.invocation_metadata())))
         if self.faults:
             context.abort(self.faults.pop(0), "not now")
-        time.sleep(self.delay)
+        self.go_on.wait(60)
         self._check(request.model_spec, context)
         name = request.model_spec.signature_name or "serving_default"
         if name not in self._model.signatures:

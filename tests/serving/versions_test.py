@@ -184,13 +184,13 @@ def test_the_watcher_sees_a_new_version_and_stops(serving):
     watcher = threading.Thread(target=served.versions.watch, args=(0.01,))
     watcher.start()
     served.put(2)
-    for _ in range(500):
+    for _ in range(6000):
         if served.versions.latest == 2:
             break
         watcher.join(0.01)
     assert served.answering() == 2
     served.versions.close()
-    watcher.join(10)
+    watcher.join(60)
     assert not watcher.is_alive()
 
 

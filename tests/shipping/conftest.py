@@ -19,24 +19,27 @@ def large_kernels():
 
 
 @pytest.fixture(scope="session")
-def finished_run(trained_run, tmp_path_factory: pytest.TempPathFactory):  # noqa: F811
+def finished_run(trained_run, once):  # noqa: F811
     """The tiny run calibrated, evaluated and with a card."""
     from ctcov_tf import run_directory
     from ctcov_tf.card import write as card_lib
     from ctcov_tf.evaluation import calibrate, protocols
 
-    path = tmp_path_factory.mktemp("finished") / "run"
-    shutil.copytree(trained_run.path, path)
-    run = run_directory.load(path)
-    calibrate.calibrate(run)
-    protocols.evaluate(run, reason="a test of shipping", explain=False)
-    card_lib.write(run, run.cards)
-    return run
+    def finish(path):
+        shutil.copytree(trained_run.path, path, dirs_exist_ok=True)
+        run = run_directory.load(path)
+        calibrate.calibrate(run)
+        protocols.evaluate(run, reason="a test of shipping", explain=False)
+        card_lib.write(run, run.cards)
+
+    return run_directory.load(once("finished_run", finish))
 
 
 @pytest.fixture(scope="session")
-def small_model(finished_run, tmp_path_factory: pytest.TempPathFactory):
+def small_model(finished_run, once):
     """The shipped model."""
+    from ctcov_tf import shipped
     from ctcov_tf.shipping import ship
 
-    return ship.ship(finished_run, tmp_path_factory.mktemp("weights") / "tiny-20260131")
+    name = "tiny-20260131"
+    return shipped.read(once("small_model", lambda folder: ship.ship(finished_run, folder / name)) / name)

@@ -113,10 +113,10 @@ def test_the_server_serves_them_all_by_name(weights, image_files, rows):
             assert "serving films, version 20260103" in second
             for name in "slim", "films":
                 request = rows(pathlib.Path(image_files[0]).read_bytes())
-                answer = httpx.post(f"{address}/v1/models/{name}:predict", json=request, timeout=60)
+                answer = httpx.post(f"{address}/v1/models/{name}:predict", json=request, timeout=120)
                 assert answer.status_code == 200, answer.text
-                status = httpx.get(f"{address}/v1/models/{name}/metadata", timeout=60).json()
+                status = httpx.get(f"{address}/v1/models/{name}/metadata", timeout=120).json()
                 assert status["model_spec"]["name"] == name
-            assert httpx.get(f"{address}/v1/models/other", timeout=60).status_code == 404
+            assert httpx.get(f"{address}/v1/models/other", timeout=120).status_code == 404
         finally:
             process.kill()

@@ -1,13 +1,14 @@
 """Compared methods from their configuration to an evaluated run, on the small phantoms."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn import metrics
 
-from ctcov_tf import errors, predictor
+from ctcov_tf import errors, predictor, run_directory
 from ctcov_tf.config import BaselineConfig
 from ctcov_tf.evaluation import calibrate
 from ctcov_tf.evaluation.predictions import predict_split
@@ -49,11 +50,13 @@ def test_trains_calibrates_and_predicts(tiny_config, tmp_path, method, settings)
     assert auc == pytest.approx(history["val_auc"].iloc[-1], abs=0.02)  # what is saved answers as what was trained
 
 
-def test_prototypes_need_no_case_of_their_own(xdnn_run, image_files):
-    calibration = calibrate.calibrate(xdnn_run)
+def test_prototypes_need_no_case_of_their_own(xdnn_run, image_files, tmp_path):
+    shutil.copytree(xdnn_run.path, tmp_path / "run")
+    run = run_directory.load(tmp_path / "run")
+    calibration = calibrate.calibrate(run)
     assert 0 <= calibration["threshold"] <= 1
-    assert predict_split(xdnn_run, "validation")["probability"].between(0, 1).all()
-    answering = predictor.load(xdnn_run.path)
+    assert predict_split(run, "validation")["probability"].between(0, 1).all()
+    answering = predictor.load(run.path)
     explained = answering.explain(image_files[0].read_bytes(), "a.png")
     assert explained.prediction.label
 

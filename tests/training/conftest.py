@@ -6,8 +6,9 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def xdnn_run(tiny_config, tmp_path_factory: pytest.TempPathFactory):
+def xdnn_run(tiny_config, once):
     """A trained xDNN over random features of the small phantoms."""
+    from ctcov_tf import run_directory
     from ctcov_tf.config import BaselineConfig
     from ctcov_tf.training import train
 
@@ -16,6 +17,8 @@ def xdnn_run(tiny_config, tmp_path_factory: pytest.TempPathFactory):
         preprocess=dataclasses.replace(tiny_config.preprocess, image_size=32),
         model=BaselineConfig(method="xdnn"),
     )
-    run = train.create_run("xdnn", config, tmp_path_factory.mktemp("runs") / "xdnn")
-    assert train.train(run)
-    return run
+
+    def build(folder):
+        assert train.train(train.create_run("xdnn", config, folder / "run"))
+
+    return run_directory.load(once("xdnn_run", build) / "run")

@@ -20,7 +20,7 @@ from ctcov_tf.training import distribution, train
 
 PROJECT = pathlib.Path(__file__).parents[2]
 MULTI = "multi_worker_mirrored"
-PATIENCE = 90  # seconds until the workers that are left have to have ended
+PATIENCE = 300  # seconds; a busy machine is no failure, processes that wait for each other for ever are one
 
 
 def tf_config(index, addresses=("localhost:1", "localhost:2"), job="worker"):
@@ -105,7 +105,7 @@ def with_strategy(config, name):
 def test_two_devices_of_one_host(config, alone, tmp_path):
     run = train.create_run("small_cnn", with_strategy(config, "mirrored"), tmp_path / "run")
     with start("two_devices", run.path) as process:
-        output, error = process.communicate(timeout=200)
+        output, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, error
     assert "shared by 2 devices" in output
     assert_alike(run, alone)
@@ -149,7 +149,7 @@ def test_two_workers_of_which_one_is_killed(config, alone, tmp_path, monkeypatch
 
     workers = start_workers(run, tmp_path)
     for process in workers:
-        _, error = process.communicate(timeout=200)
+        _, error = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, error
     ours, theirs = (np.load(tmp_path / f"worker{index}.npz", allow_pickle=False) for index in range(2))
     assert ours.files == theirs.files

@@ -48,9 +48,13 @@ def _losses(model, optimizer, batches):
 
 
 def _gradients(model, images, targets):
-    with tf.GradientTape() as tape:
-        loss = LOSS(targets, model(images, training=True))
-    return [gradient.numpy().astype("float64") for gradient in tape.gradient(loss, model.trainable_variables)]
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = LOSS(targets, model(images, training=True))
+        return tape.gradient(loss, [variable.value for variable in model.trainable_variables])
+
+    return [gradient.numpy().astype("float64") for gradient in gradients()]
 
 
 def _cosine(some, others):

@@ -43,7 +43,7 @@ def check(
     positions, rule = sample.choose(predictions, threshold, run.labels)
     chosen = sample.read(run.config, split, positions)
     cam = GradCam(model, run.labels)
-    explain = _in_batches(tf.function(lambda images: cam(images)[1], reduce_retracing=True))
+    explain = _in_batches(lambda images: cam(images)[1])
     heatmaps = explain(chosen.seen)
     bears_evidence: npt.NDArray = np.any(heatmaps, axis=(1, 2))
     found: dict[str, Any] = {
