@@ -295,7 +295,7 @@ class EdgePredictor(Predictor):
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
         if heatmaps and not self.explains:
             raise errors.CtcovError(
-                f"{self.path}: holds no heat map: ask the SavedModel or the run directory that it came from"
+                f"{self.path}: holds no heat map: ask a float32 file, the SavedModel or the run directory it came from"
             )
         return self._model(image)
 
