@@ -301,7 +301,7 @@ class EdgePredictor(Predictor):
 
 
 class ShippedPredictor(EdgePredictor):
-    """A shipped model: its TFLite file answers; its Keras file, the same network, is opened for the first heat map."""
+    """A shipped model: its TFLite file answers, and explains; where that holds no heat map, its Keras file does."""
 
     def __init__(self, model: shipped_lib.Shipped, threads: int | None = None) -> None:
         super().__init__(model.answering_file, threads)
