@@ -295,13 +295,13 @@ class EdgePredictor(Predictor):
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
         if heatmaps and not self.explains:
             raise errors.CtcovError(
-                f"{self.path}: holds no heat map: ask the SavedModel or the run directory that it came from"
+                f"{self.path}: holds no heat map: ask a float32 file, the SavedModel or the run directory it came from"
             )
         return self._model(image)
 
 
 class ShippedPredictor(EdgePredictor):
-    """A shipped model: its TFLite file answers; its Keras file, the same network, is opened for the first heat map."""
+    """A shipped model: its TFLite file answers, and explains; where that holds no heat map, its Keras file does."""
 
     def __init__(self, model: shipped_lib.Shipped, threads: int | None = None) -> None:
         super().__init__(model.answering_file, threads)

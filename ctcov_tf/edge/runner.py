@@ -50,10 +50,10 @@ class EdgeModel:
 
         Returns:
           `probability` (1,) of the positive class and `probabilities` (1, outputs), float32 in [0, 1]; of
-          Deep-CXR-Net each likelihood of its frozen parts (1,), float32 in [0, 1], by name; `heatmap`
-          (1, h', w'), float32 in [0, 1], where the file holds it. Of a file with an input gate `in_distribution`
-          (1,), bool, and `ood_score` (1,), float32; an image that is not in distribution has no number as probability
-          and likelihood, and an empty heat map.
+          Deep-CXR-Net each likelihood of its frozen parts (1,), float32 in [0, 1], by name; where the file holds
+          them `heatmap`, and `heatmap_<part>` of each part, (1, h', w'), float32 in [0, 1]. Of a file with an input
+          gate `in_distribution` (1,), bool, and `ood_score` (1,), float32; an image that is not in distribution has
+          no number as probability and likelihood, and an empty heat map.
         """
         return self._signature(image=image[np.newaxis])
 

@@ -1,57 +1,71 @@
-"""Grad-CAM without gradients: the same heat map from built-in TFLite operators.
+"""Grad-CAM without gradients: the heat maps of `explain.ExplainedAnswers` from built-in TFLite operators."""
 
-TFLite has no gradient of ReLU. Where global average pooling and one dense layer follow the explained map, the
-mean gradient of a logit is that layer's kernel, and the heat map adds almost nothing to the file.
-"""
-
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-from ctcov_tf import explain
-from ctcov_tf.model_info import Labels
+from ctcov_tf.explain import GradCam
+from ctcov_tf.export import edge_gradients
+from ctcov_tf.model_info import Labels, PartInfo
 from ctcov_tf.models import input_gate, scores
 from ctcov_tf.models.input_gate import InputGate
 
-SCOPE = "heatmap"  # name scope of the operators behind the network
 
-Cam = Callable[[tf.Tensor], dict[str, tf.Tensor]]
+class EdgeAnswers:
+    """What `scores.Answers` gives, with heat maps of the network and of the frozen parts."""
+
+    def __init__(
+        self, model: keras.Model, labels: Labels, parts: Sequence[PartInfo] = (), gate: InputGate | None = None
+    ):
+        """Prepares the passes.
+
+        Args:
+          model: functional model of one flat graph, from pre-processed images to logits.
+          labels: what the logits mean.
+          parts: the frozen parts inside the model.
+          gate: on this model; None answers every image.
+
+        Raises:
+          CtcovError: the model has no feature map, or not these parts.
+        """
+        cams = [GradCam(model, labels), *(GradCam(model, part.labels, part=part.name) for part in parts)]
+        self._labels = [cam.labels for cam in cams]
+        self._parts, self._gate = parts, gate
+        of_gate = [gate.output] if gate else []
+        self._model = keras.Model(model.input, [output for cam in cams for output in cam.outputs] + of_gate)
+
+    def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers and explains a batch; in a `tf.function` only.
+
+        Args:
+          images: (batch, size, size, 3) float32, pre-processed, of a known shape.
+
+        Returns:
+          What `scores.Answers` gives, and `heatmap` and, by each part, `heatmap_<part>`, (batch, h', w') float32 in
+          [0, 1]: all of them, or none where `edge_gradients` does not know a network's layers. With a gate as
+          `input_gate.refuse` gives them.
+        """
+        outputs = self._model(images, training=False)
+        count = len(self._labels)
+        pairs, score = outputs[: 2 * count], outputs[2 * count :]
+        found, maps = [], []
+        for labels, features, logits in zip(self._labels, pairs[::2], pairs[1::2], strict=True):
+            probabilities = scores.probabilities(logits, labels)
+            found.append(probabilities)
+            with tf.name_scope("heatmap"):
+                maps.append(_heatmaps(features, logits, scores.explained_output(probabilities, labels)))
+        answers = {"probabilities": found[0], **scores.by_name(found[1:], self._parts)}
+        names = ["heatmap", *(f"heatmap_{part.name}" for part in self._parts)]
+        if all(one is not None for one in maps):
+            answers |= zip(names, maps, strict=True)
+        return input_gate.refuse(answers, *score) if self._gate else answers
 
 
-def edge_cam(model: keras.Model, labels: Labels, gate: InputGate | None = None) -> Cam | None:
-    """Builds the gradient-free form of `explain.GradCam(model, labels)`.
-
-    Args:
-      model: network from pre-processed images to logits.
-      labels: what the logits mean.
-      gate: on this model; None answers every image.
-
-    Returns:
-      A function from images (batch, s, s, 3) to `probabilities` (batch, outputs) and `heatmap`
-      (batch, h', w') in [0, 1], float32, with a gate as `input_gate.refuse` gives them; None where more than
-      global average pooling and a dense layer stands behind the explained map, as in Deep-CT-Net.
-    """
-    names = [layer.name for layer in model.layers]
-    head = model.layers[names.index(explain.GradCam(model, labels).layer) :]
-    without_effect = (keras.layers.Dropout, keras.layers.Rescaling)  # a temperature scales every map alike
-    features, *rest = [layer for layer in head if not isinstance(layer, without_effect)]
-    if [type(layer) for layer in rest] != [keras.layers.GlobalAveragePooling2D, keras.layers.Dense]:
+def _heatmaps(features: tf.Tensor, logits: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor | None:
+    weights = edge_gradients.mean_gradient(logits, features, chosen)
+    if weights is None:
         return None
-    of_gate = [gate.output] if gate else []
-    network = keras.Model(model.input, [model.output, features.output, *of_gate])
-    _, height, width, _ = features.output.shape
-    kernels = tf.constant(rest[-1].kernel.numpy().T / (height * width))  # (outputs, channels)
-
-    def cam(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits, maps, *score = network(images, training=False)
-        probabilities = scores.probabilities(logits, labels)
-        with tf.name_scope(SCOPE):
-            weights = tf.gather(kernels, scores.explained_output(probabilities, labels))[:, tf.newaxis, tf.newaxis]
-            heatmaps = tf.nn.relu(tf.reduce_sum(weights * maps, axis=-1))
-            peaks = tf.reduce_max(heatmaps, axis=(1, 2), keepdims=True)
-            heatmaps /= peaks + tf.cast(peaks <= 0, tf.float32)  # no small constant: float16 would make it 0
-        answers = {"probabilities": probabilities, "heatmap": heatmaps}
-        return input_gate.refuse(answers, *score) if score else answers
-
-    return cam
+    heatmaps = tf.nn.relu(tf.reduce_sum(weights * features, axis=-1))
+    peaks = tf.reduce_max(heatmaps, axis=(1, 2), keepdims=True)
+    return heatmaps / (peaks + tf.cast(peaks <= 0, tf.float32))  # no small constant: float16 would make it 0

@@ -1,10 +1,10 @@
 """TFLite files: pre-processing, network and heat map inside, built-in operators only.
 
 One signature: `image` uint8 (1, h, w, 3), RGB of any size, to `probability` float32 (1,), `probabilities`
-float32 (1, outputs), of Deep-CXR-Net each likelihood of its frozen parts float32 (1,) by name and, where the head
-allows it, `heatmap` float32 (1, h', w') in [0, 1]. Where the run has an input gate also `in_distribution` bool (1,) and
-`ood_score` float32 (1,); an image that is not in distribution has no number as probability and likelihood, and an
-empty heat map.
+float32 (1, outputs), of Deep-CXR-Net each likelihood of its frozen parts float32 (1,) by name. In `EXPLAINED_FORMS`,
+where `edge_gradients` knows the layers, also `heatmap` and, of Deep-CXR-Net, `heatmap_part1` and `heatmap_part2`,
+float32 (1, h', w') in [0, 1]. Where the run has an input gate also `in_distribution` bool (1,) and `ood_score` float32
+(1,); an image that is not in distribution has no number as probability and likelihood, and an empty heat map.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,13 +34,16 @@ from ctcov_tf.run_directory import RunDirectory
 
 Form = Literal["float32", "float16", "dynamic_int8", "int8"]
 FORMS: tuple[Form, ...] = get_args(Form)
+EXPLAINED_FORMS: tuple[Form, ...] = ("float32", "float16")
+"""Forms that hold heat maps. In 8 bits a map's peak lay elsewhere in 22 of 40 images: worse than no explanation."""
+
 CALIBRATION_IMAGES = 100
 
 PREPROCESSING_SCOPE = "preprocessing"
 _OUTPUT = "StatefulPartitionedCall"  # what a SavedModel's signature calls its outputs
 # last dense layers, the likelihoods that are fused, temperature and input gate
 _ANSWERING = re.compile(rf"/((part\d_)?logits|part\d|{scores.TEMPERATURE}|{input_gate.SCOPE})(_\d+)?/")
-_FLOAT_SCOPES = (PREPROCESSING_SCOPE, scores.LIKELIHOODS_SCOPE, edge_cam.SCOPE, input_gate.SCOPE)
+_FLOAT_SCOPES = (PREPROCESSING_SCOPE, scores.LIKELIHOODS_SCOPE, input_gate.SCOPE)
 _SPLIT = "SPLIT"  # of pre-processing: an operator of several outputs cannot be left out by name
 
 RepresentativeImages = Callable[[], Iterator[dict[str, np.ndarray]]]
@@ -53,8 +56,8 @@ def export_tflite(
 
     `float32` computes as the run does. `float16` stores weights in half precision. `dynamic_int8` stores
     weights as 8-bit integers. `int8` also computes in them, with ranges from training images;
-    pre-processing, last dense layers, likelihoods, heat map and input gate, with the first layer that it looks at,
-    stay in float.
+    pre-processing, last dense layers, likelihoods and input gate, with the first layer that it looks at, stay in
+    float. The two with 8-bit weights hold no heat map.
 
     Args:
       run: the trained run; its dataset is needed for `int8`.
@@ -72,23 +75,24 @@ def export_tflite(
     paths: dict[Form, pathlib.Path] = {form: layout.tflite_file(directory, info.name, version, form) for form in forms}
     for path in paths.values():
         layout.check_free(path, version)
-    with tempfile.TemporaryDirectory() as graph:
-        model, arrays = inference_network(run.load_calibrated_model()), run.load_gate()
-        _save_graph(model, info, arrays, graph)
-        before_gate = [feature_maps.first_rectified(model).name] if arrays else []
-        for form, path in paths.items():
+    model, arrays = inference_network(run.load_calibrated_model()), run.load_gate()
+    before_gate = [feature_maps.first_rectified(model).name] if arrays else []
+    for form, path in paths.items():
+        with tempfile.TemporaryDirectory() as graph:
+            _save_graph(model, info, arrays, graph, explained=form in EXPLAINED_FORMS)
             content = convert(graph, form, functools.partial(_calibration_images, run), before_gate)
-            with files.atomic_path(path) as written:
-                written.write_bytes(content)
-                runner.append_record(written, info, run.read_model_card())
+        with files.atomic_path(path) as written:
+            written.write_bytes(content)
+            runner.append_record(written, info, run.read_model_card())
     return {str(form): path for form, path in paths.items()}
 
 
-def _save_graph(model: keras.Model, info: ModelInfo, arrays: Gate | None, folder: str) -> None:
+def _save_graph(model: keras.Model, info: ModelInfo, arrays: Gate | None, folder: str, *, explained: bool) -> None:
     """Saves the graph of one image: the converter freezes the weights only of a SavedModel."""
     preprocess = Preprocess.from_preprocess_config(info.preprocess)
     gate = input_gate.on(model, arrays)
-    answers = edge_cam.edge_cam(model, info.labels, gate) or scores.Answers(model, info.labels, info.parts, gate)
+    kind = edge_cam.EdgeAnswers if explained else scores.Answers
+    answers = kind(model, info.labels, info.parts, gate)
 
     @tf.function(input_signature=[tf.TensorSpec((1, None, None, 3), tf.uint8, name="image")])
     def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:

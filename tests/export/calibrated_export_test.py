@@ -162,6 +162,8 @@ def test_every_tflite_file_refuses_with_built_in_operators(exports, stripes, for
     assert np.isnan(answer["probability"][0])
     assert np.isnan(answer["probabilities"][0, 0])
     assert answer["ood_score"].dtype == np.float32
+    assert ("heatmap" in answer) == (form in tflite.EXPLAINED_FORMS)
+    assert not np.any(answer.get("heatmap", 0))
     operators = {operator["op_name"] for operator in Interpreter(model_path=str(exports[form]))._get_ops_details()}
     assert not [name for name in operators if name.startswith(("Flex", "CUSTOM"))]
 

@@ -54,6 +54,13 @@ def test_tensorflow_is_not_needed(weights, run_command, image_files):
     assert names - sys.stdlib_module_names == {"ctcov_tf", "numpy", "PIL", "ai_edge_litert"}
 
 
+def test_nor_to_explain(small_model, run_command, tmp_path):
+    phantom = small_model.path / "phantom0.png"
+    names = imported(run_command, "predict", phantom, "--model", small_model.path, "--heatmap", tmp_path)
+    assert "ai_edge_litert" in names
+    assert not names & {"tensorflow", "keras"}
+
+
 def test_a_changed_file_is_not_run(weights, image_files, capsys):
     with shipped.best().answering_file.open("ab") as file:
         file.write(b"\0")

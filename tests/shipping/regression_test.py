@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
@@ -34,6 +35,15 @@ def test_phantoms_are_answered_as_before(model):
             assert found.ood_score == pytest.approx(expected["ood_score"], rel=tolerance), (form, phantom["file"])
             if abs((expected["ood_score"] or 0) - 1) > tolerance:
                 assert found.probability == pytest.approx(expected["probability"], abs=tolerance), form
+
+
+def test_what_answers_explains_as_the_network(model):
+    data = model.file("phantom0.png").read_bytes()
+    found = predictor.EdgePredictor(model.answering_file).explain(data, "phantom0.png")
+    expected = predictor.RunPredictor(model.path).explain(data, "phantom0.png")
+    assert list(found.heatmaps) == list(expected.heatmaps)
+    for name, heatmap in expected.heatmaps.items():  # a ReLU near 0 may let a gradient through in one of the two alone
+        np.testing.assert_allclose(found.heatmaps[name], heatmap, atol=0.02)
 
 
 @pytest.mark.parametrize(
