@@ -4,7 +4,7 @@
     python train.py deep_ct_net_slim --init-from runs/pretrain_simsiam
 
 The training parts of three datasets are learnt from (arXiv 2011.10566); the labels of the first only judge the
-features, to choose the epoch. It answers nothing itself: a start for a model (`docs/pretraining.md`).
+features of each epoch. The last epoch is kept. It answers nothing itself: a start for a model (`docs/pretraining.md`).
 """
 
 from ctcov_tf.config import AugmentConfig, Config, DataConfig, PreprocessConfig, SimSiamConfig, TrainConfig
@@ -18,6 +18,12 @@ def get_config() -> Config:
         augment=AugmentConfig(flip=True, crop=0.2, contrast=0.4, brightness=0.4),
         model=SimSiamConfig(),
         train=TrainConfig(
-            epochs=40, batch_size=64, optimizer="adamw", learning_rate=1e-3, schedule="cosine", warmup=0.1
+            epochs=40,
+            batch_size=64,
+            optimizer="adamw",
+            learning_rate=1e-3,
+            schedule="cosine",
+            warmup=0.1,
+            checkpoint="last",
         ),
     )
