@@ -72,6 +72,30 @@ class GradCam:
         return explained
 
 
+def explained_network(
+    model: keras.Model, labels: Labels, parts: Sequence[PartInfo], gate: InputGate | None
+) -> tuple[keras.Model, list[Labels]]:
+    """The model with all outputs that heat maps of it and of its frozen parts need.
+
+    Args:
+      model: functional model of one flat graph, from pre-processed images to logits.
+      labels: what the logits mean.
+      parts: the frozen parts inside the model.
+      gate: on this model, if there is one.
+
+    Returns:
+      The network, to a feature map and its logits for the model and for each part, then to the gate's score; and what
+      these logits mean, in the same order.
+
+    Raises:
+      CtcovError: the model has no feature map, or not these parts.
+    """
+    cams = [GradCam(model, labels), *(GradCam(model, part.labels, part=part.name) for part in parts)]
+    outputs = [output for cam in cams for output in cam.outputs]
+    network = keras.Model(model.input, [*outputs, gate.output] if gate else outputs)
+    return network, [cam.labels for cam in cams]
+
+
 class ExplainedAnswers:
     """What `scores.Answers` gives, with heat maps of the network and of the frozen parts, in one pass forward."""
 
@@ -89,13 +113,9 @@ class ExplainedAnswers:
         Raises:
           CtcovError: the model has no feature map, or not these parts.
         """
-        cams = [GradCam(model, labels), *(GradCam(model, part.labels, part=part.name) for part in parts)]
-        self._labels = [cam.labels for cam in cams]
+        network, self._labels = explained_network(model, labels, parts, gate)
         self._parts, self._gate = parts, gate
-        outputs = [output for cam in cams for output in cam.outputs]
-        self._explain = _explaining(
-            keras.Model(model.input, [*outputs, gate.output] if gate else outputs), self._labels
-        )
+        self._explain = _explaining(network, self._labels)
 
     def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers and explains a batch.

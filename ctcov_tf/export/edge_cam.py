@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from ctcov_tf.explain import GradCam
+from ctcov_tf.explain import explained_network
 from ctcov_tf.export import edge_gradients
 from ctcov_tf.model_info import Labels, PartInfo
 from ctcov_tf.models import input_gate, scores
@@ -29,11 +29,8 @@ class EdgeAnswers:
         Raises:
           CtcovError: the model has no feature map, or not these parts.
         """
-        cams = [GradCam(model, labels), *(GradCam(model, part.labels, part=part.name) for part in parts)]
-        self._labels = [cam.labels for cam in cams]
+        self._model, self._labels = explained_network(model, labels, parts, gate)
         self._parts, self._gate = parts, gate
-        of_gate = [gate.output] if gate else []
-        self._model = keras.Model(model.input, [output for cam in cams for output in cam.outputs] + of_gate)
 
     def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers and explains a batch; in a `tf.function` only.
