@@ -40,7 +40,7 @@ def test_is_the_class_activation_map_of_a_pooled_network(labels, logit, images):
     np.testing.assert_allclose(heatmaps, expected, atol=1e-5)
     logits = model(images).numpy()
     activation = keras.activations.sigmoid if labels.head == "binary" else keras.activations.softmax
-    np.testing.assert_allclose(probabilities, activation(logits), atol=1e-5)
+    np.testing.assert_allclose(probabilities, activation(logits), atol=1e-6)
 
 
 def cam_by_hand(model, layer, dense, outputs, images):
@@ -61,7 +61,7 @@ def test_of_findings_the_likeliest_of_each_image_is_explained(images):
     assert len(set(likeliest)) > 1
     assert heatmaps.numpy().any(axis=(1, 2)).all()
     np.testing.assert_allclose(heatmaps, cam_by_hand(model, "convolution", "logits", likeliest, images), atol=1e-5)
-    np.testing.assert_allclose(probabilities, keras.ops.sigmoid(model(images)), atol=1e-5)
+    np.testing.assert_allclose(probabilities, keras.ops.sigmoid(model(images)), atol=1e-6)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_of_a_fusion_part_3_is_explained(fused, images):
     assert cam.layer == "relu"
     probabilities, heatmaps = cam(images)
     np.testing.assert_allclose(heatmaps, cam_by_hand(fused, "relu", "logits", [0, 0, 0], images), atol=1e-5)
-    np.testing.assert_allclose(probabilities, keras.ops.sigmoid(fused(images)), atol=1e-5)
+    np.testing.assert_allclose(probabilities, keras.ops.sigmoid(fused(images)), atol=1e-6)
 
 
 @pytest.mark.parametrize(("part", "layer"), [(PART1, "part1_relu2"), (PART2, "part2_relu0")])
@@ -101,7 +101,7 @@ def test_a_frozen_part_is_explained_by_its_own_maps_and_logits(fused, images, pa
     assert cam.layer == layer
     likelihoods, heatmaps = cam(images)
     inside = keras.Model(fused.input, fused.get_layer(part.name).output)(images)
-    np.testing.assert_allclose(likelihoods, inside, atol=1e-5)
+    np.testing.assert_allclose(likelihoods, inside, atol=1e-6)
     explained = np.argmax(inside, axis=1) if part is PART1 else [part.labels.positive_index] * len(images)
     assert heatmaps.numpy().any()
     np.testing.assert_allclose(heatmaps, cam_by_hand(fused, layer, f"{part.name}_logits", explained, images), atol=1e-5)
@@ -124,7 +124,7 @@ def test_one_pass_explains_as_three_do(fused, images, tmp_path):
     loaded = tf.saved_model.load(tmp_path / "saved")
     for explained in answers(images), loaded.explain(tf.constant(images)):
         for name, values in unexplained.items():
-            np.testing.assert_allclose(explained[name], values, atol=1e-5)
+            np.testing.assert_allclose(explained[name], values, atol=1e-6)
         for name, cam in cams.items():
             np.testing.assert_allclose(explained[name], cam(images)[1], atol=1e-5)
         likelihoods = np.stack([explained[name] for name in PART1.likelihoods], axis=1)

@@ -45,7 +45,7 @@ def test_masked_images_take_the_way_of_all_images(marked_runs, monkeypatch):
     monkeypatch.setattr(controls, "BATCH_SIZE", 7)
     rows = frame.index.to_numpy()[3:40:2]
     found = controls.predict_masked(run, "test", rows, model)
-    np.testing.assert_allclose(found["as it is"], frame["probability"].to_numpy()[rows], atol=1e-5)
+    np.testing.assert_allclose(found["as it is"], frame["probability"].to_numpy()[rows], atol=1e-6)
 
 
 def test_the_mask_comes_before_pre_processing(run, monkeypatch):

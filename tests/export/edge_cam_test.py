@@ -45,8 +45,9 @@ def test_equals_grad_cam(config, head):
     assert np.max(heatmaps) == 1
     assert np.ptp(heatmaps) > 0.1
     assert head != "findings" or len(set(np.argmax(probabilities, axis=1))) > 1
-    np.testing.assert_allclose(found["probabilities"], probabilities, atol=1e-5)
-    np.testing.assert_allclose(found["heatmap"], heatmaps, atol=2e-3)
+    rectified = not isinstance(config, SmallCNNConfig)  # behind the map, where an input of 0 may round to either side
+    np.testing.assert_allclose(found["probabilities"], probabilities, atol=1e-5 if rectified else 1e-6)
+    np.testing.assert_allclose(found["heatmap"], heatmaps, atol=2e-3 if rectified else 1e-4)
     np.testing.assert_allclose(np.max(found["heatmap"], axis=(1, 2)), np.any(heatmaps, axis=(1, 2)), atol=1e-6)
 
 

@@ -68,7 +68,7 @@ def likelihoods(parts, images):
 def test_parts_answer_inside_as_they_do_alone(fused, parts, images):
     whole = registry.build(fused, SIZE, 1, parts)
     inside = keras.Model(whole.input, [whole.get_layer(name).output for name in LABELS])(images)
-    np.testing.assert_allclose(np.concatenate(inside, axis=1), likelihoods(parts, images), atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(inside, axis=1), likelihoods(parts, images), atol=1e-6)
 
 
 def test_both_forms_are_one_network(fused, parts, images):

@@ -56,7 +56,7 @@ def test_a_fusion_names_every_likelihood(fused):
     images = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
     labels = Labels(("covid19", "normal"), "covid19", "binary")
     answers = scores.Answers(fused, labels, (PART1, PART2))(images)
-    np.testing.assert_allclose(answers.pop("probabilities"), keras.ops.sigmoid(fused(images)), rtol=1e-5)
+    np.testing.assert_allclose(answers.pop("probabilities"), keras.ops.sigmoid(fused(images)), rtol=1e-6)
     assert list(answers) == ["part1_edema", "part1_pneumonia", "part2_pneumonia", "part2_normal"]
     logits = images @ fused.get_layer("part1_logits").kernel.numpy()
     np.testing.assert_allclose(answers["part1_pneumonia"], 1 / (1 + np.exp(-logits[:, 1])), rtol=1e-5)

@@ -76,7 +76,7 @@ def test_a_run_trains_on_these_targets(tiny_run, tmp_path, monkeypatch):
     expected = distillation.soft_targets(run, distillation.load(run))
     assert len(given) == 2
     for targets in given:
-        np.testing.assert_allclose(targets, expected, atol=1e-5)
+        np.testing.assert_allclose(targets, expected, atol=1e-6)
 
 
 def test_each_image_keeps_its_own_target(tiny_run, tmp_path):
