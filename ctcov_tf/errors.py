@@ -6,8 +6,9 @@ import importlib
 import os
 import sys
 
+from ctcov_tf import interruption
+
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 """What a shell reports of a process that SIGPIPE ended, as of most commands before `| head`."""
 
@@ -40,7 +41,8 @@ def need(module: str, remedy: str) -> None:
 def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
     """Wraps a command's main: a `CtcovError` becomes one line on stderr and exit code 2.
 
-    Where nobody reads the output any more, as after `| head`, the command ends without a word.
+    Where nobody reads the output any more, as after `| head`, the command ends without a word. Ctrl-C and SIGTERM are
+    taken as `interruption` says; the exit code is 128 and the signal's number.
 
     Args:
       main: the command; returns an exit code, or None for success.
@@ -51,22 +53,23 @@ def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def wrapped(*args: object, **kwargs: object) -> None:
-        try:
+        with interruption.handled():
             try:
-                code = main(*args, **kwargs)
-            finally:
-                _flush_output()
-        except BrokenPipeError:
-            code = EXIT_PIPE_CLOSED
-        except CtcovError as error:
-            print(f"error: {one_line(error)}", file=sys.stderr)
-            code = EXIT_USER_ERROR
-        except OSError as error:
-            print(f"error: {_describe(error)}", file=sys.stderr)
-            code = EXIT_USER_ERROR
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            code = EXIT_INTERRUPTED
+                try:
+                    code = main(*args, **kwargs)
+                finally:
+                    _flush_output()
+            except BrokenPipeError:
+                code = EXIT_PIPE_CLOSED
+            except CtcovError as error:
+                print(f"error: {one_line(error)}", file=sys.stderr)
+                code = EXIT_USER_ERROR
+            except OSError as error:
+                print(f"error: {_describe(error)}", file=sys.stderr)
+                code = EXIT_USER_ERROR
+            except KeyboardInterrupt:
+                print("interrupted", file=sys.stderr)
+                code = interruption.exit_code()
         sys.exit(code or 0)
 
     return wrapped

@@ -6,8 +6,6 @@ import json
 import pathlib
 import sys
 
-import tqdm
-
 from ctcov_tf import errors, studies
 from ctcov_tf.images import series as series_lib
 from ctcov_tf.images import window as window_lib
@@ -15,7 +13,7 @@ from ctcov_tf.images.series import Series
 from ctcov_tf.images.suitability import Unsuitable
 from ctcov_tf.model_info import ModelInfo
 from ctcov_tf.predictor import Answer
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 
 
 def predict_studies(
@@ -84,13 +82,11 @@ def _complain(complaints: Sequence[errors.CtcovError]) -> None:
 
 
 def _with_progress(series: Series, answers: Iterator[studies.SliceAnswer]) -> Iterable[studies.SliceAnswer]:
-    return tqdm.tqdm(
+    return Bar(
         answers,
         total=len(series.slices),
         desc=f"predict series {series.series}",
         unit="slice",
-        delay=SILENT_SECONDS,
-        leave=False,
     )
 
 

@@ -13,12 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn import ensemble, linear_model, model_selection, pipeline, preprocessing
 import threadpoolctl
-import tqdm
 
 from ctcov_tf.audit import views
 from ctcov_tf.audit.scan import Scan
 from ctcov_tf.evaluation import metadata_classifier
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
 
@@ -88,9 +87,7 @@ def run(seen: Scan, seed: int = 0) -> list[Result]:
         return [Result(name, 0, (), reason) for name in _models(table, seed)]
     weights = bootstrap.replicate_weights(groups, seed=seed)
     results = []
-    for name, make in tqdm.tqdm(
-        _models(table, seed).items(), desc="classifiers", unit="classifier", delay=SILENT_SECONDS, leave=False
-    ):
+    for name, make in Bar(_models(table, seed).items(), desc="classifiers", unit="classifier"):
         scores = out_of_fold(make, _features(name, seen), codes, groups, folds, seed)
         classes = [_auc(codes == code, scores[:, code], str(labels[code]), groups, weights) for code in _judged(labels)]
         few = [one.label for one in classes if one.low is None]

@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import tqdm
 
 from ctcov_tf.audit import hashes
 from ctcov_tf.audit.scan import SIDE, Scan
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 
 MOST_BITS = 32
 """Bits of `hashes.BITS` in which a pair may differ to be laid one over the other."""
@@ -122,9 +121,7 @@ def _candidates(thumbnails: npt.NDArray, place: npt.NDArray) -> tuple[pd.DataFra
     medians = np.median(whole, axis=0)
     target = hashes.bits(whole, medians)
     closest = _Closest()
-    for number, window in enumerate(
-        tqdm.tqdm(hashes.WINDOWS, desc="compare hashes", unit="crop", delay=SILENT_SECONDS, leave=False)
-    ):
+    for number, window in enumerate(Bar(hashes.WINDOWS, desc="compare hashes", unit="crop")):
         plain = whole if number == 0 else hashes.transform(thumbnails, window)
         for mirrored, transforms in enumerate((plain, hashes.mirror(plain))):
             own = hashes.bits(transforms, medians)
@@ -173,13 +170,11 @@ def _examine(thumbnails: npt.NDArray, candidates: pd.DataFrame) -> Iterator[Pair
         return Pair(int(row.first), int(row.second), correlation, how)
 
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        yield from tqdm.tqdm(
+        yield from Bar(
             pool.map(examine, candidates.itertuples(), chunksize=64),
             desc="compare pictures",
             total=len(candidates),
             unit="pair",
-            delay=SILENT_SECONDS,
-            leave=False,
         )
 
 

@@ -17,12 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from PIL import Image
-import tqdm
 
 from ctcov_tf import errors
 from ctcov_tf.audit.collection import Collection
 from ctcov_tf.images.decode import decode_grey
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 
 SIDE = 128  # of a thumbnail, pixels
 FILE_FACTS = ("file_format", "mode", "width", "height", "file_bytes")
@@ -64,7 +63,7 @@ def scan(collection: Collection) -> Scan:
     unreadable: dict[str, str] = {}
     kept: list[int] = []
     numbered = zip(collection.table["image_id"], collection.read(), strict=True)
-    with tqdm.tqdm(total=images, desc="read images", unit="image", delay=SILENT_SECONDS, leave=False) as bar:
+    with Bar(total=images, desc="read images", unit="image") as bar:
         for row, seen in enumerate(_on_all_processors(_look, numbered)):
             bar.update()
             if isinstance(seen, errors.CtcovError):

@@ -8,11 +8,10 @@ import sys
 import time
 
 import numpy as np
-import tqdm
 
 from ctcov_tf import errors
 from ctcov_tf.edge import runner
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 
 PERCENTILES = (50, 90, 99)
 
@@ -73,9 +72,7 @@ def measure(path: pathlib.Path, threads: int | None = None, rounds: int = 50, im
         assert process.stdout is not None
         process.stdout.readline()
         start_seconds = time.perf_counter() - start
-        lines = list(
-            tqdm.tqdm(process.stdout, total=rounds, unit="answer", delay=SILENT_SECONDS, leave=False, desc="answer")
-        )
+        lines = list(Bar(process.stdout, total=rounds, unit="answer", desc="answer"))
         _, complaint = process.communicate()
     if process.returncode:
         raise errors.CtcovError((complaint.strip().splitlines() or [f"{path}: stopped"])[-1].removeprefix("error: "))

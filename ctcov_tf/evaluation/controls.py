@@ -13,7 +13,6 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 import tensorflow as tf
-import tqdm
 
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import panels
@@ -23,7 +22,7 @@ from ctcov_tf.images import masks
 from ctcov_tf.images.decode import decode_grey
 from ctcov_tf.images.preprocess import preprocess_all
 from ctcov_tf.models import scores
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 from ctcov_tf.run_directory import RunDirectory
 
 MASKS = {"centre_masked": masks.centre_masked, "border_only": masks.border_only}
@@ -102,9 +101,7 @@ def predict_masked(run: RunDirectory, split: str, indices: npt.NDArray, model: k
     """
     answers_to = tf.function(scores.Answers(model, run.labels, run.parts), reduce_retracing=True)
     found: dict[str, list[npt.NDArray]] = {mask: [] for mask in MASKS}
-    with tqdm.tqdm(
-        total=len(indices), desc=f"controls {split}", unit="image", delay=SILENT_SECONDS, leave=False
-    ) as bar:
+    with Bar(total=len(indices), desc=f"controls {split}", unit="image") as bar:
         for images in _batches(run, split, indices):
             for mask, hide in MASKS.items():
                 answers = answers_to(preprocess_all([hide(image) for image in images], run.config.preprocess))[

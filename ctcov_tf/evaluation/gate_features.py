@@ -6,14 +6,13 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tqdm
 
 from ctcov_tf import input_pipeline
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation.predictions import BATCH_SIZE
 from ctcov_tf.images.preprocess import preprocess_all
 from ctcov_tf.models import input_gate
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 from ctcov_tf.run_directory import RunDirectory
 
 
@@ -61,7 +60,7 @@ def _of_batches(batches: Iterable, total: int, model: keras.Model, title: str) -
         return {name: input_gate.features(name, value) for name, value in network(images, training=False).items()}
 
     found: dict[str, list[npt.NDArray]] = {name: [] for name in tensors}
-    with tqdm.tqdm(total=total, desc=title, unit="image", delay=SILENT_SECONDS, leave=False) as bar:
+    with Bar(total=total, desc=title, unit="image") as bar:
         for images in batches:
             for name, values in coordinates(images).items():
                 found[name].append(values.numpy())

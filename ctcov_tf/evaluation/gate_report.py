@@ -23,7 +23,7 @@ from ctcov_tf.evaluation import figures, gate_features, tables
 from ctcov_tf.evaluation.summary import SEED
 from ctcov_tf.images import decode
 from ctcov_tf.model_info import OOD_LIMIT
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import bootstrap
 from ctcov_tf.statistics import metrics as metrics_lib
@@ -183,7 +183,7 @@ def _of_folder(folder: pathlib.Path, limit: int) -> Images:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in decode.SUFFIXES)
     chosen = np.random.default_rng(SEED).permutation(len(paths))[:limit]
     drawn = [paths[index] for index in sorted(chosen)]
-    read = dict(_read(tqdm.tqdm(drawn, f"read {folder.name}", unit="image", delay=SILENT_SECONDS, leave=False)))
+    read = dict(_read(Bar(drawn, f"read {folder.name}", unit="image")))
     if not read:
         raise errors.CtcovError(f"{folder}: holds no image that can be read: name a folder of PNG, JPEG or BMP files")
     return Images(list(read.values()), np.array(list(map(str, read))))

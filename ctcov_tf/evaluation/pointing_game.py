@@ -10,13 +10,12 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tqdm
 
 from ctcov_tf import input_pipeline
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation.summary import mean
 from ctcov_tf.explain import GradCam
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 from ctcov_tf.run_directory import RunDirectory
 
 TOLERANCE = 15 / 256  # of the image's side: the 15 pixels of the paper, at 256 pixels
@@ -46,7 +45,7 @@ def play(run: RunDirectory, split: str, model: keras.Model) -> dict[str, Any] | 
     cam = GradCam(model, run.labels)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, split).unbatch()
     heatmaps, masks, groups = [], [], []
-    progress = tqdm.tqdm(examples, desc=f"pointing game {split}", unit="image", delay=SILENT_SECONDS, leave=False)
+    progress = Bar(examples, desc=f"pointing game {split}", unit="image")
     for example, (image, _) in zip(progress, batches, strict=True):
         if int(example["label"]) != run.labels.positive_index:
             continue

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
-import tqdm
 
 from ctcov_tf import bag_pipeline, errors, files, input_pipeline
 from ctcov_tf.calibration import temperature
@@ -20,7 +19,7 @@ from ctcov_tf.datasets import contents
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import input_gate, scores
 from ctcov_tf.models.baselines import bags
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 from ctcov_tf.run_directory import RunDirectory
 
 FORMAT = 2  # 1 kept probabilities, but no logits
@@ -132,9 +131,7 @@ def _predict(run: RunDirectory, split: str, model: keras.Model) -> pd.DataFrame:
     others = [name for part in run.parts for name in part.likelihoods] + (["ood_score"] if gate else [])
     names = [*(f"logit_{name}" for name in run.labels.outputs), *others]
     rows = []
-    with tqdm.tqdm(
-        total=len(metadata), desc=f"predict {split}", unit="image", delay=SILENT_SECONDS, leave=False
-    ) as bar:
+    with Bar(total=len(metadata), desc=f"predict {split}", unit="image") as bar:
         for images, _ in batches:
             found = answers_to(images)
             rows.append(np.column_stack([found["logits"], *map(found.get, others)]))

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 import tensorflow as tf
-from tqdm import tqdm
 
 from ctcov_tf import RESEARCH_USE, errors, files
 from ctcov_tf.datasets import contents
 from ctcov_tf.export import layout, samples
 from ctcov_tf.predictor import Prediction, Predictor, RunPredictor, SavedModelPredictor, load
+from ctcov_tf.progress import Bar
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.statistics import bootstrap
 
@@ -128,7 +128,7 @@ def compare(
 
     rows: dict[str, dict[str, Any]] = {}
     reference: list[Prediction] = []
-    with tqdm(total=len(paths) * len(images), desc="verify", unit="image") as progress:
+    with Bar(total=len(paths) * len(images), desc="verify", unit="image") as progress:
         for form, path in paths.items():
             progress.set_postfix_str(form)
             predictor = _OPENED.get(form, load)(path)
@@ -195,7 +195,7 @@ def _positive(run: RunDirectory, images: list[samples.Sample]) -> tuple[np.ndarr
     ].to_numpy()
 
 
-def _run(predictor: Predictor, images: list[samples.Sample], progress: tqdm) -> tuple[list[Prediction], float]:
+def _run(predictor: Predictor, images: list[samples.Sample], progress: Bar) -> tuple[list[Prediction], float]:
     """Answers, and median latency in ms."""
     predictor.predict(images[0].data, images[0].image_id)  # warm up
     answers, seconds = [], []

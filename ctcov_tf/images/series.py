@@ -5,13 +5,12 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-import tqdm
 
 from ctcov_tf import errors
 from ctcov_tf.images import dicom, suitability
 from ctcov_tf.images.pseudonym import pseudonym
 from ctcov_tf.modality import Modality
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 
 _SAME_DIRECTION = 1 - 1e-4  # cosine: within 0.8 degrees
 _SAME_PLACE = 1e-3  # mm
@@ -86,7 +85,7 @@ def collect(sources: Mapping[str, dicom.Source], known: Modality | None) -> Coll
     by_series: dict[str, dict[str, list[_File]]] = {}
     skipped: list[suitability.Unsuitable] = []
     unreadable: list[errors.CtcovError] = []
-    for name, source in tqdm.tqdm(sources.items(), desc="read headers", unit="file", delay=SILENT_SECONDS, leave=False):
+    for name, source in Bar(sources.items(), desc="read headers", unit="file"):
         try:
             header = dicom.read_header(source, name)
             suitability.check(header, known, name)

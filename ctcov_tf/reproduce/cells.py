@@ -4,21 +4,19 @@ A cell is done when it has been trained, calibrated and judged; what is done is 
 on is locked; one whose process was killed goes on from its last whole epoch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import contextlib
 import dataclasses
 import gc
 import json
 import pathlib
-import signal
 import sys
-import threading
 import time
 
 import keras
 
 from ctcov_tf import config as config_lib
-from ctcov_tf import errors, files, run_directory
+from ctcov_tf import errors, files, interruption, run_directory
 from ctcov_tf.config import Config
 from ctcov_tf.evaluation import calibrate, tables
 from ctcov_tf.reproduce import locks
@@ -138,41 +136,23 @@ def _do(cell: Cell, judging: Judging, clock: "_Clock", number: int, pending: Seq
 def _train(run: RunDirectory) -> None:
     """Trains a run to its end and calibrates it."""
     start = time.perf_counter()
-    with (run.path / LOG).open("a", encoding="utf-8", buffering=1) as log, contextlib.redirect_stdout(log):
+    with (
+        interruption.handled(),
+        (run.path / LOG).open("a", encoding="utf-8", buffering=1) as log,
+        contextlib.redirect_stdout(log),
+    ):
         try:
-            with _interruptible():
-                finished = train.train(run)
+            finished = train.train(run)
+        except errors.CtcovError as error:
+            if interruption.received():  # where no epoch is whole yet, training ends with an error
+                raise KeyboardInterrupt from error
+            raise
         finally:
             taken = (seconds(run.path) or 0.0) + time.perf_counter() - start
             files.write_json(run.path / _SECONDS, {"training": taken})
         if not finished:
             raise KeyboardInterrupt
         calibrate.calibrate(run)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Makes an error that Ctrl-C led to an interruption: training ends with one where no epoch is whole yet."""
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as in the background of a shell
-    if ignored or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    interrupted = False
-
-    def interrupt(number: int, frame: object) -> None:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    except errors.CtcovError as error:
-        if interrupted:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _open_or_create(cell: Cell) -> RunDirectory:

@@ -7,14 +7,13 @@ import ipaddress
 import logging
 import os
 import pathlib
-import signal
 import socket
 import sys
 import threading
 
 import uvicorn
 
-from ctcov_tf import RESEARCH_USE, errors, shipped
+from ctcov_tf import RESEARCH_USE, errors, interruption, shipped
 from ctcov_tf.serving import access, app
 from ctcov_tf.serving.metrics import Metrics
 from ctcov_tf.serving.served_model import ServedModel, open_model
@@ -56,13 +55,12 @@ def serve(path: pathlib.Path | None, settings: Settings) -> int:
     Raises:
       CtcovError: the model cannot be opened, the address cannot be listened at, or the token cannot be read.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     _log_to_stderr(settings)
     token = access.token(settings.token_file)
     metrics = Metrics()
     served = {path: settings} if path else _shipped(settings)
     try:
-        with contextlib.ExitStack() as open_until_stopped:
+        with interruption.handled(), contextlib.ExitStack() as open_until_stopped:
             listening = open_until_stopped.enter_context(_listen(settings.host, settings.port))
             versions, *others = (
                 open_until_stopped.enter_context(versions_of(one, of_one, metrics)) for one, of_one in served.items()

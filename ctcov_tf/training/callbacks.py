@@ -12,7 +12,7 @@ import numpy as np
 from sklearn import metrics as sklearn_metrics
 import tensorflow as tf
 
-from ctcov_tf import errors, files
+from ctcov_tf import errors, files, interruption
 from ctcov_tf.config import TrainConfig
 from ctcov_tf.model_info import Labels
 from ctcov_tf.models import scores
@@ -96,6 +96,17 @@ class Validation(keras.callbacks.Callback):
         if logs is not None:
             logs["val_loss"] = float(self.loss(targets, outputs))
             logs["val_auc"] = mean_auc(targets, probabilities, self.labels)
+
+
+class Interruption(keras.callbacks.Callback):
+    """Ends training by KeyboardInterrupt between two batches after Ctrl-C or SIGTERM (`interruption.between_steps`).
+
+    A signal during the last batch or the validation of an epoch waits until this epoch is saved.
+    """
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Looks for a signal."""
+        interruption.check()
 
 
 class EpochSeeds(keras.callbacks.Callback):

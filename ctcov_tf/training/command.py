@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from ctcov_tf import RESEARCH_USE, configs, errors, run_directory, tensorflow_log
+from ctcov_tf import RESEARCH_USE, configs, errors, interruption, run_directory, tensorflow_log
 from ctcov_tf.config import Config
 
 _USAGE = """usage: python train.py PRESET [--run-dir DIR] [flags]
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
       arguments: command line without the program's name; that of the process if None.
 
     Returns:
-      Exit code: 0, or 130 after Ctrl-C with a usable run directory.
+      Exit code: 0, or 130 after Ctrl-C and 143 after SIGTERM, with a usable run directory.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -102,10 +102,10 @@ def _train(run: run_directory.RunDirectory) -> int:
     finished = train.train(run)
     strategy = run.config.train.distribution_strategy
     if not distribution.task(strategy).chief:
-        distribution.leave(strategy, 0 if finished else errors.EXIT_INTERRUPTED)
+        distribution.leave(strategy, 0 if finished else interruption.exit_code())
     if not finished:
         print(f"\ninterrupted: kept the best epoch so far; go on with python train.py --resume {run.path}")
-        return errors.EXIT_INTERRUPTED
+        return interruption.exit_code()
     if run.pretraining:
         print(f"next: python train.py PRESET --init-from {run.path}")
     else:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ctcov_tf import errors, input_pipeline, run_directory
+from ctcov_tf import errors, input_pipeline, interruption, run_directory
 from ctcov_tf.datasets import contents
 from ctcov_tf.models import scores
 from ctcov_tf.run_directory import RunDirectory
@@ -85,7 +85,7 @@ def _probabilities(run: RunDirectory, teacher: RunDirectory) -> npt.NDArray:
         return scores.probabilities(network(images, training=False), teacher.labels)
 
     seen = dataclasses.replace(run.config, preprocess=teacher.config.preprocess)
-    batches = input_pipeline.evaluation_batches(seen, run.labels, "train")
+    batches = interruption.steps(input_pipeline.evaluation_batches(seen, run.labels, "train"))
     if not teacher.config.augment.flip:
         return np.concatenate([answer(images).numpy() for images, _ in batches])
     return np.concatenate(

@@ -107,7 +107,7 @@ def fit(
         a replica.
       steps: an epoch.
       epochs: of the run that are trained.
-      callbacks: called at the beginning and end of training and of each epoch.
+      callbacks: called at the beginning and end of training and of each epoch, and before each step.
       verbose: as in Keras.
     """
     strategy = model.distribute_strategy
@@ -129,7 +129,8 @@ def fit(
     for epoch in epochs:
         model.reset_metrics()
         called.on_epoch_begin(epoch)
-        for _ in range(steps):
+        for step in range(steps):
+            called.on_train_batch_begin(step)
             take_step(next(parts))
         called.on_epoch_end(epoch, {name: float(value) for name, value in model.get_metrics_result().items()})
         if model.stop_training:

@@ -6,13 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
-import tqdm
 
 from ctcov_tf import files, input_pipeline
 from ctcov_tf.datasets import contents
 from ctcov_tf.models import scores
 from ctcov_tf.models.deep_cxr_net import FrozenPart
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 from ctcov_tf.run_directory import RunDirectory
 
 
@@ -55,7 +54,7 @@ def _compute(run: RunDirectory, split: str, parts: Sequence[FrozenPart], images:
         )
 
     answers = []
-    with tqdm.tqdm(total=images, desc=f"likelihoods {split}", unit="image", delay=SILENT_SECONDS, leave=False) as bar:
+    with Bar(total=images, desc=f"likelihoods {split}", unit="image") as bar:
         for batch, _ in input_pipeline.evaluation_batches(run.config, run.labels, split):
             answers.append(answer(batch).numpy())
             bar.update(len(batch))

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pandas as pd
 import tensorflow as tf
 
-from ctcov_tf import errors, files, input_pipeline
+from ctcov_tf import errors, files, input_pipeline, interruption
 from ctcov_tf.config import BaselineConfig, ModelConfig
 from ctcov_tf.models import registry, scores
 from ctcov_tf.models.baselines import xdnn
@@ -123,7 +123,7 @@ def _features(run: RunDirectory, model: keras.Model) -> tuple[npt.NDArray, npt.N
     backbone = keras.Model(model.input, model.get_layer(xdnn.FEATURES).output)
     features_of = tf.function(lambda images: backbone(images, training=False), reduce_retracing=True)
     batches = input_pipeline.evaluation_batches(run.config, run.labels, "train")
-    parts = [(features_of(images).numpy(), targets.numpy()) for images, targets in batches]
+    parts = [(features_of(images).numpy(), targets.numpy()) for images, targets in interruption.steps(batches)]
     features, targets = map(np.concatenate, zip(*parts, strict=True))
     return features, targets
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ctcov_tf import bag_pipeline, errors, input_pipeline
+from ctcov_tf import bag_pipeline, errors, input_pipeline, interruption
 from ctcov_tf.config import TrainConfig
 from ctcov_tf.models import registry, transfer
 from ctcov_tf.models.deep_cxr_net import FrozenPart
@@ -144,19 +144,20 @@ def train(stage: Stage, weights_from: keras.Model | None) -> keras.Model:
     def batches(worker: int = 0, workers: int = 1) -> tf.data.Dataset:
         return _batches(stage, start_epoch, known.get("train"), replicas, worker, workers)
 
-    if replicas > 1:
-        epochs = range(start_epoch, stage.end_epoch)
-        distribution.fit(model, batches, steps=stage.steps, epochs=epochs, callbacks=called, verbose=verbose)
-        return model
-    model.fit(
-        batches(),
-        shuffle=False,
-        verbose=verbose,
-        steps_per_epoch=stage.steps,
-        initial_epoch=start_epoch,
-        epochs=stage.end_epoch,
-        callbacks=called,
-    )
+    with interruption.between_steps():
+        if replicas > 1:
+            epochs = range(start_epoch, stage.end_epoch)
+            distribution.fit(model, batches, steps=stage.steps, epochs=epochs, callbacks=called, verbose=verbose)
+            return model
+        model.fit(
+            batches(),
+            shuffle=False,
+            verbose=verbose,
+            steps_per_epoch=stage.steps,
+            initial_epoch=start_epoch,
+            epochs=stage.end_epoch,
+            callbacks=called,
+        )
     return model
 
 
@@ -216,6 +217,7 @@ def _learning(
 ) -> list[keras.callbacks.Callback]:
     """What is done with every epoch, whoever trains it: seeds, statistics, validation."""
     return [
+        callbacks.Interruption(),
         callbacks.EpochSeeds(stage.settings.seed),
         *([callbacks.AveragedStatistics()] if replicas > 1 else []),
         _validation(stage, model, known),

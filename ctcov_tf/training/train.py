@@ -6,7 +6,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from ctcov_tf import errors, files, run_directory
+from ctcov_tf import errors, files, interruption, run_directory
 from ctcov_tf.config import Config, TrainConfig
 from ctcov_tf.datasets import contents
 from ctcov_tf.models import registry, transfer
@@ -71,15 +71,15 @@ def train(run: run_directory.RunDirectory) -> bool:
     """Trains the run from its beginning or from its last whole epoch, and writes `model.keras`.
 
     Stages before the last train at their own image size and hand their weights on; the epoch that is kept, the best
-    by validation AUC or the last, is one of the last stage. Ctrl-C ends training early and keeps the
-    best epoch so far. Where several workers train, the chief alone writes. Networks of prototypes have neither epochs
-    nor stages (`prototypes.fit`).
+    by validation AUC or the last, is one of the last stage. Ctrl-C, or SIGTERM, ends training between two batches and
+    keeps the best epoch so far. Where several workers train, the chief alone writes. Networks of prototypes have
+    neither epochs nor stages (`prototypes.fit`).
 
     Args:
       run: a run that `create_run` made; what it holds already is not trained again.
 
     Returns:
-      Whether training reached its end; False after Ctrl-C.
+      Whether training reached its end; False after Ctrl-C or SIGTERM.
 
     Raises:
       CtcovError: the configuration cannot be trained here, or was interrupted before the first epoch
@@ -87,6 +87,11 @@ def train(run: run_directory.RunDirectory) -> bool:
     """
     if run.model_file.is_file() and not run.checkpoints.exists():
         return True  # trained to its end, and stopped before its threshold was chosen
+    with interruption.handled():
+        return _train(run)
+
+
+def _train(run: run_directory.RunDirectory) -> bool:
     config = run.config
     task = distribution.task(config.train.distribution_strategy)
     for folder in (run.path, run.checkpoints):

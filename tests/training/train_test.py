@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import shutil
+import signal
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,32 @@ def test_resumed_run_equals_one_that_ran_through(tiny_config, tmp_path, monkeypa
     pd.testing.assert_frame_equal(pd.read_csv(run.history_file), pd.read_csv(through.history_file), rtol=1e-4)
     for ours, theirs in zip(run.load_model().get_weights(), through.load_model().get_weights(), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_python_would_drop_ends_training_after_the_epoch_that_was_whole(
+    tiny_config, tmp_path, monkeypatch, number
+):
+    """TensorFlow's functions have destructors, in which an exception of a signal handler is dropped."""
+
+    class Dying:
+        def __del__(self):
+            signal.raise_signal(number)
+
+    validate = callbacks.Validation.on_epoch_end
+
+    def on_epoch_end(self, epoch, logs=None):
+        validate(self, epoch, logs)
+        if epoch == 1:
+            Dying()
+
+    monkeypatch.setattr(callbacks.Validation, "on_epoch_end", on_epoch_end)
+    run = train.create_run("deep_ct_net_tiny", changed(tiny_config, epochs=4), tmp_path / "run")
+    before = signal.getsignal(number)
+    assert not train.train(run)
+    assert signal.getsignal(number) is before
+    assert len(pd.read_csv(run.history_file)) == 2
+    assert run.model_file.is_file()
 
 
 def test_interrupted_before_anything_was_kept(tiny_config, tmp_path, monkeypatch):

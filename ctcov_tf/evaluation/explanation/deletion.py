@@ -14,10 +14,9 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import tqdm
 
 from ctcov_tf.evaluation.summary import SEED, mean
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 
 FRACTIONS = np.linspace(0, 1, 7)  # of the image's area that is deleted or inserted
 BLUR = 1 / 20  # deviation of the blur that insertion starts from, over the image's side
@@ -46,9 +45,7 @@ def check(answer: Answer, images: npt.NDArray, heatmaps: npt.NDArray, groups: Se
     starts = {"deletion": _mean_grey(images), "insertion": _blurred(images)}
     total = len(starts) * (2 + len(orders) * (len(FRACTIONS) - 2))
     found: dict[str, Any] = {"fractions": FRACTIONS.tolist()}
-    with tqdm.tqdm(
-        total=total, desc="deletion and insertion", unit="pass", delay=SILENT_SECONDS, leave=False
-    ) as passes:
+    with Bar(total=total, desc="deletion and insertion", unit="pass") as passes:
 
         def counted(changed: npt.NDArray) -> npt.NDArray:
             passes.update()

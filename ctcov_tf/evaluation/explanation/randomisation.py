@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 import tensorflow as tf
-import tqdm
 
 from ctcov_tf.evaluation.summary import SEED, mean
 from ctcov_tf.models import scores
-from ctcov_tf.progress import SILENT_SECONDS
+from ctcov_tf.progress import Bar
 
 BATCH_SIZE = 8  # images that share one draw of weights
 
@@ -75,7 +74,7 @@ def cascade(
     found: dict[str, list[npt.NDArray]] = {name: [] for name in cut}
     starts = range(0, len(images), BATCH_SIZE)
     try:
-        for start in tqdm.tqdm(starts, desc="randomised weights", unit="draw", delay=SILENT_SECONDS, leave=False):
+        for start in Bar(starts, desc="randomised weights", unit="draw"):
             generator = np.random.default_rng((SEED, start))
             for name, layers in cut.items():
                 randomise(layers, generator)
