@@ -76,7 +76,7 @@ def export_tflite(
     for path in paths.values():
         layout.check_free(path, version)
     model, arrays = inference_network(run.load_calibrated_model()), run.load_gate()
-    before_gate = [feature_maps.first_rectified(model).name] if arrays else []
+    before_gate = _layers_up_to(model, feature_maps.first_rectified(model)) if arrays else []
     for form, path in paths.items():
         with tempfile.TemporaryDirectory() as graph:
             _save_graph(model, info, arrays, graph, explained=form in EXPLAINED_FORMS)
@@ -102,6 +102,11 @@ def _save_graph(model: keras.Model, info: ModelInfo, arrays: Gate | None, folder
         return outputs | {"probability": scores.positive_probability(outputs["probabilities"], info.labels)}
 
     save_graph(weights_only(model, gate), folder, answer)
+
+
+def _layers_up_to(model: keras.Model, last: keras.layers.Layer) -> list[str]:
+    """Names of a layer and of those before it: an input in 8 bits would reach the gate as one."""
+    return [layer.name for layer in keras.Model(model.input, last.output).layers]
 
 
 def convert(graph: str, form: Form, images: RepresentativeImages, float_layers: Sequence[str] = ()) -> bytes:
