@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -27,12 +28,17 @@ TINY_EDGE = {"repeats": (1, 1, 1, 1, 1, 1, 1), "width": 0.25, "attention": "none
 LONG = ("end_to_end", "export", "reproduce", "shipping", "training")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Puts the folders with the longest files first: what a worker does last, the others wait for.
 
-    pytest-xdist keeps this order with `--no-loadscope-reorder`; by itself it begins with the files of most tests.
+    pytest-xdist keeps this order with `--no-loadscope-reorder`; by itself it begins with the files of most tests. With
+    `--shuffle SEED` files come in random order, for no test may need another file's.
     """
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+    if (seed := config.getoption("--shuffle")) is not None:
+        paths = list(dict.fromkeys(item.path for item in items))
+        random.Random(seed).shuffle(paths)
+        items.sort(key=lambda item: paths.index(item.path))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("CTCOV_TEST_DATA"),
         help="folder that holds covid_ct/ and other real images; default: environment variable CTCOV_TEST_DATA",
     )
+    parser.addoption("--shuffle", type=int, metavar="SEED", help="run the files in a random order")
 
 
 @pytest.fixture(scope="session")
@@ -81,24 +88,31 @@ def export_once(once):
 def phantom_data_dir(once) -> pathlib.Path:
     """TFDS data directory with the small phantoms built in it."""
 
-    def build(folder: pathlib.Path) -> None:
-        import tensorflow_datasets as tfds
+    return once("phantom_data_dir", build_phantoms)
 
-        import tfds_ctcov19  # noqa: F401
 
-        for name in ("tiny", "cxr_tiny", "cxr_pneumonia_tiny"):
-            tfds.builder(f"phantom/{name}", data_dir=str(folder)).download_and_prepare()
+def build_phantoms(folder: pathlib.Path) -> None:
+    """Builds the small phantoms in a TFDS data directory."""
+    import tensorflow_datasets as tfds
 
-    return once("phantom_data_dir", build)
+    import tfds_ctcov19  # noqa: F401
+
+    for name in ("tiny", "cxr_tiny", "cxr_pneumonia_tiny"):
+        tfds.builder(f"phantom/{name}", data_dir=str(folder)).download_and_prepare()
 
 
 @pytest.fixture(scope="session")
 def tiny_config(phantom_data_dir: pathlib.Path):
     """Configuration of a network that builds and runs in seconds."""
+    return tiny_configuration(str(phantom_data_dir))
+
+
+def tiny_configuration(data_dir: str):
+    """Configuration of a tiny Deep-CT-Net on the small phantoms."""
     from ctcov_tf import config
 
     return config.Config(
-        data=config.DataConfig(dataset="phantom/tiny", data_dir=str(phantom_data_dir)),
+        data=config.DataConfig(dataset="phantom/tiny", data_dir=data_dir),
         preprocess=config.PreprocessConfig(image_size=64),
         model=config.DeepCTNetConfig(
             blocks=(2, 2, 2, 2),

@@ -1,4 +1,4 @@
-"""A tiny network trained for seconds, and its exports: untrained scores tell nothing of reduced precision.
+"""A tiny trained network, and its exports: untrained scores tell nothing of reduced precision.
 
 The parts of Deep-CXR-Net, each on its own, stay untrained: they are exported in exact forms.
 """
@@ -11,35 +11,21 @@ import pytest
 
 @pytest.fixture(scope="session")
 def trained_run(tiny_config, tiny_run, once):
-    """Run directory of the tiny network after a few steps on its training images."""
+    """Run directory of a tiny network with the weights of `fixed_weights`."""
     from ctcov_tf import run_directory
 
-    return run_directory.load(once("trained_run", lambda folder: train(folder, tiny_config, tiny_run)))
+    return run_directory.load(once("trained_run", lambda folder: write_trained(folder, tiny_config, tiny_run)))
 
 
-def train(path, tiny_config, tiny_run):
-    import keras
-    import numpy as np
-
-    from ctcov_tf.export import samples
-    from ctcov_tf.images import decode
+def write_trained(path, tiny_config, tiny_run):
     from ctcov_tf.models import registry
-    from ctcov_tf.preprocessing.preprocess import Preprocess
+    from tests.export import fixed_weights
 
-    config = dataclasses.replace(
-        tiny_config, model=dataclasses.replace(tiny_config.model, blocks=(1, 1, 1, 1), growth_rate=12)
-    )
-    run = dataclasses.replace(tiny_run, path=path, config=config)
+    run = dataclasses.replace(tiny_run, path=path, config=fixed_weights.configuration(tiny_config))
     run.save()
     shutil.copy(tiny_run.calibration_file, run.calibration_file)
-    preprocess = Preprocess.from_preprocess_config(run.config.preprocess)
-    drawn = samples.draw(run.config.data, "train", 60)
-    images = np.concatenate([preprocess(decode.decode_rgb(one.data, one.image_id)[np.newaxis]) for one in drawn])
-    targets = np.array([[one.label == run.labels.positive_index] for one in drawn], np.float32)
-    keras.utils.set_random_seed(0)
-    model = registry.build(config.model, config.preprocess.image_size, len(run.labels.outputs))
-    model.compile(keras.optimizers.Adam(2e-3), keras.losses.BinaryCrossentropy(from_logits=True))
-    model.fit(images, targets, batch_size=12, epochs=8, verbose=0)
+    model = registry.build(run.config.model, run.config.preprocess.image_size, len(run.labels.outputs))
+    fixed_weights.set_weights(model)
     model.save(run.model_file)
 
 

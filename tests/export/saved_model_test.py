@@ -282,4 +282,4 @@ def test_colour_and_grey_files_of_the_same_picture_agree(served, images):
     bgra[..., 3] = 7  # transparency must not matter
     files = [cv2.imencode(".png", picture)[1].tobytes() for picture in (rgb[..., ::-1], bgra)]
     answer = served.signatures["serving_default"](image_bytes=tf.constant(files))["probability"].numpy()
-    assert answer[0] == answer[1]
+    assert answer[0] == pytest.approx(answer[1], rel=1e-5)  # rows of a batch may be summed in another order

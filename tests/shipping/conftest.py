@@ -1,4 +1,4 @@
-"""A small model that ships: made from a tiny network trained for seconds."""
+"""A small model that ships: made from a tiny trained network."""
 
 import shutil
 
