@@ -118,10 +118,12 @@ def create(versions: Versions, limits: Limits) -> gr.Blocks:
         outputs = [results, refused, studies, result, picture, heatmap, answer, strip, tables, table, download, chosen]
         files.upload(ask, files, [files, *outputs], show_progress="full", show_progress_on=[answer, refused])
         folder.upload(ask, folder, [folder, *outputs], show_progress="full", show_progress_on=[answer, refused])
-        strip.select(choose, [results, heatmap], [picture, answer, chosen], show_progress="hidden")
-        heatmap.input(lay, [results, heatmap, chosen], picture, show_progress="hidden")
+        # Not queued: each is answered by its own request, so that none can close the stream that an upload waits on.
+        at_once: dict[str, Any] = {"queue": False, "show_progress": "hidden"}
+        strip.select(choose, [results, heatmap], [picture, answer, chosen], **at_once)
+        heatmap.input(lay, [results, heatmap, chosen], picture, **at_once)
         opacity.input(None, opacity, None, js="(value) => document.body.style.setProperty('--overlay', value)")
-        page.load(show_model, None, [about, card], show_progress="hidden")
+        page.load(show_model, None, [about, card], **at_once)
     return page
 
 

@@ -20,7 +20,12 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-SECONDS = 90
+SECONDS = 600  # only what never comes is waited for so long
+LOADED = (
+    "return document.readyState == 'complete' && performance.getEntriesByType('resource')"
+    ".some((one) => one.name.includes('/gradio_api/run/') && one.responseEnd > 0)"
+)
+"""Whether the page has asked for the model's description, the last that it does by itself, and has it."""
 
 
 class Browser:
@@ -30,7 +35,7 @@ class Browser:
         self.driver = driver
         driver.set_window_size(1200, 1000)
         driver.get(address)
-        self.wait(lambda: self.all("#files input[type=file]"))
+        self.wait(lambda: self.all("#files input[type=file]") and driver.execute_script(LOADED))
 
     def wait(self, condition):
         return WebDriverWait(self.driver, SECONDS, ignored_exceptions=(Exception,)).until(lambda driver: condition())
