@@ -62,10 +62,11 @@ def test_a_run_like_any_other(run):
 def test_it_does_not_collapse_but_would_without_the_stop_of_gradients(run, config, tmp_path, monkeypatch, capsys):
     assert pd.read_csv(run.history_file)["embedding_deviation"].min() > 0.8
     monkeypatch.setattr(keras.ops, "stop_gradient", lambda variable: variable)
-    collapsed = pd.read_csv(trained(config, tmp_path / "run").history_file)
+    epochs = 2 * EPOCHS  # after EPOCHS the deviation is between 0.1 and 0.3 as rounding falls, after twice as many 0.05
+    collapsed = pd.read_csv(trained(changed(config, epochs=epochs), tmp_path / "run").history_file)
     assert collapsed["embedding_deviation"].iloc[-1] < 0.2
     assert collapsed["loss"].iloc[-1] < -0.95
-    assert f"epoch {EPOCHS}: all images have nearly the same embedding" in capsys.readouterr().out
+    assert f"epoch {epochs}: all images have nearly the same embedding" in capsys.readouterr().out
 
 
 def test_the_classifier_starts_from_it(run, config, tmp_path):
