@@ -13,7 +13,7 @@ from ctcov_tf import errors, predictor, run_directory, shipped
 from ctcov_tf.card import write as card_lib
 from ctcov_tf.edge import runner
 from ctcov_tf.evaluation import examples
-from ctcov_tf.export import saved_model, verify
+from ctcov_tf.export import saved_model, tflite, verify
 from ctcov_tf.run_directory import MODEL_SHA256
 from ctcov_tf.shipping import half_precision, ship
 from ctcov_tf.training import starting_weights
@@ -168,6 +168,30 @@ def test_a_folder_that_is_there_stays(finished_run, small_model):
 def test_rounding_above_the_bound_is_refused_and_leaves_nothing(finished_run, tmp_path, monkeypatch):
     monkeypatch.setitem(verify.BOUNDS, ship.ROUNDED, verify.Bound(score_difference=0.0))
     refused(finished_run, tmp_path / "tiny-20260131", "keras_float16: a score differs by")
+
+
+@pytest.mark.parametrize(
+    ("form", "found", "words"),
+    [
+        (ship.ROUNDED, {"flipped": ["a"] * 3}, "keras_float16: 3 of 24 decisions flip, bound 2%"),
+        ("float32", {"score_difference": 2e-4}, "float32: a score differs by 2.0e-04, bound 1e-04"),
+        ("float32", {"ood_difference": 0.01}, "float32: a gate score differs by 1.0e-02, bound 5e-03"),
+        ("int8", {"flipped": ["a", "b", "c"]}, "int8: 3 of 24 decisions flip, bound 10%"),
+    ],
+)
+def test_a_form_that_answers_otherwise_is_refused_and_leaves_nothing(
+    finished_run, tmp_path, monkeypatch, form, found, words
+):
+    """By constructed scores: what 8 bits do to one tiny network says nothing of the next."""
+    same = {"file": "", "score_difference": 0.0, "ood_difference": 0.0, "auc_change": 0.0, "flipped": []}
+
+    def compare(run, forms, *, limit):
+        rows = {name: same | (found if name == form else {}) for name in forms}
+        return {"dataset": "", "split": "validation", "images": 24, "forms": rows}
+
+    monkeypatch.setattr(verify, "compare", compare)
+    monkeypatch.setattr(tflite, "export_tflite", lambda run, folder, forms, date: dict.fromkeys(forms, folder / "x"))
+    refused(finished_run, tmp_path / "tiny-20260131", re.escape(words))
 
 
 def test_a_file_above_its_size_is_refused(small_model, monkeypatch):
