@@ -255,9 +255,8 @@ def test_a_version_that_cannot_be_loaded_changes_nothing(mean_grey_file, image_f
     with serving(tmp_path, "--poll", "0.1") as (_, address):
         (tmp_path / "2").mkdir()
         (tmp_path / "2" / "model.tflite").write_bytes(mean_grey_file.read_bytes()[:100])
-        for _ in range(300):
-            if 2 in states(address):
-                break
+        until = time.monotonic() + PATIENCE
+        while 2 not in states(address) and time.monotonic() < until:
             time.sleep(0.1)
         assert states(address) == {2: "END", 1: "AVAILABLE"}
         (failed, _) = get(f"{address}/v1/models/mean_grey").json()["model_version_status"]
