@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import pathlib
 import re
 import shutil
+import stat
 import tempfile
-from typing import Any
+from typing import Any, BinaryIO
 
+MAX_BYTES = 1 << 30
+"""Files of more bytes are not read; a chest CT of 2,000 slices of 512 x 512 pixels in one file fits."""
+
+_CHUNK = 1 << 20
 _WORKPLACE = re.compile(r"\..+\.[a-z0-9_]{8}")  # what `tempfile.mkdtemp` makes of `.name.`
 
 
@@ -69,6 +75,49 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Writes `content` as indented JSON at `path`, whole or not at all."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Opens a file to read, and neither waits for a pipe nor reads a device.
+
+    Args:
+      path: of the file, or of a link to one.
+
+    Raises:
+      OSError: it cannot be opened, or is a folder.
+      IrregularFile: it is a pipe, a socket or a device.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+        raise IrregularFile(errno.EINVAL, "not a regular file", os.fspath(path))
+    return os.fdopen(descriptor, "rb")
+
+
+class IrregularFile(OSError):
+    """A pipe, a socket or a device in the place of a file."""
+
+
+def read_bytes(path: str | os.PathLike[str], limit: int = MAX_BYTES) -> bytes:
+    """Reads a regular file, whatever size it states: those of `/proc` state none and may never end.
+
+    Args:
+      path: of the file, or of a link to one.
+      limit: most bytes.
+
+    Raises:
+      OSError: it cannot be read, is no regular file, or holds more.
+    """
+    with open_regular(path) as file:
+        content = bytearray()
+        while chunk := file.read(_CHUNK):
+            content += chunk
+            if len(content) > limit:
+                raise OSError(errno.EFBIG, f"over the limit of {limit:,} bytes", os.fspath(path))
+    return bytes(content)
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

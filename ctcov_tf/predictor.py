@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ctcov_tf import errors
+from ctcov_tf import errors, files
 from ctcov_tf import shipped as shipped_lib
 from ctcov_tf.edge import runner
 from ctcov_tf.images import decode, dicom_files
@@ -46,6 +46,7 @@ def read(
     known: Modality | None = None,
     *,
     max_pixels: int = decode.MAX_PIXELS,
+    max_bytes: int = files.MAX_BYTES,
     window: Window = LUNG,
 ) -> InputImage:
     """Makes an image of a file's bytes: the one place where that is done, for every kind of model.
@@ -55,6 +56,7 @@ def read(
       name: what to call it in the answer and in errors.
       known: the modality that the model knows, which a DICOM file is held to; None where it does not say.
       max_pixels: images of more are refused, before they are decoded.
+      max_bytes: DICOM files that inflate to more are refused.
       window: of CT in DICOM files, in Hounsfield units.
 
     Raises:
@@ -64,7 +66,7 @@ def read(
         errors.need(*DICOM)
         from ctcov_tf.images import single_frame
 
-        data = single_frame.png(data, name, known, max_pixels=max_pixels, window=window)
+        data = single_frame.png(data, name, known, max_pixels=max_pixels, max_bytes=max_bytes, window=window)
     return InputImage(name, data, decode.decode_rgb(data, name, max_pixels))
 
 
@@ -290,7 +292,7 @@ class EdgePredictor(Predictor):
         self._model = runner.EdgeModel(path, threads)
         self.info = self._model.info
         self.explains = "heatmap" in self._model.outputs
-        self.card = runner.read_card(path)
+        self.card = self._model.card
 
     def outputs(self, data: bytes, image: np.ndarray, *, heatmaps: bool = False) -> Mapping[str, np.ndarray]:  # noqa: D102
         if heatmaps and not self.explains:

@@ -11,6 +11,7 @@ standard library is needed to read it, for an answer takes 0.4 s.
 
 from collections.abc import Sequence
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -105,12 +106,24 @@ class Shipped:
                 f"{path}: not in this installation, which carries what answers: take the folder from weights/ of the "
                 "repository"
             )
-        if files.sha256(path) != recorded["sha256"]:
-            raise errors.CtcovError(
-                f"{path}: not the file that was shipped: take it from the repository again, or remove {MANIFEST} from "
-                "a copy of the folder to work on that"
-            )
+        self.hold(name, files.sha256(path))
         return path
+
+    def hold(self, name: str, sha256: str) -> None:
+        """Compares a file's SHA-256 with that of the manifest.
+
+        Args:
+          name: as in the manifest.
+          sha256: in hexadecimal.
+
+        Raises:
+          CtcovError: it is not the file that was shipped.
+        """
+        if sha256 != self.content["files"].get(name, {}).get("sha256"):
+            raise errors.CtcovError(
+                f"{self.path / name}: not the file that was shipped: take it from the repository again, or remove "
+                f"{MANIFEST} from a copy of the folder to work on that"
+            )
 
     def check(self) -> None:
         """Holds every file that is there to its SHA-256.
@@ -179,6 +192,20 @@ def read(path: str | pathlib.Path) -> Shipped:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise errors.CtcovError(f"{place}: damaged ({error}): take it from the repository again") from error
     return Shipped(path.resolve(), content)
+
+
+def check_file(path: pathlib.Path, content: bytes) -> None:
+    """Holds a file to the manifest that stands beside it, where one does.
+
+    Args:
+      path: the file.
+      content: what was read from it.
+
+    Raises:
+      CtcovError: the manifest is damaged, does not know the file, or knows another content of it.
+    """
+    if is_shipped(path.parent):
+        read(path.parent).hold(path.name, hashlib.sha256(content).hexdigest())
 
 
 def models() -> tuple[Shipped, ...]:

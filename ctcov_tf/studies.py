@@ -137,6 +137,7 @@ def answer_studies(
     complain: Callable[[errors.CtcovError], None],
     window: Window = LUNG,
     watch: Watch = lambda series, answers: answers,
+    limits: dicom.Limits = dicom.LIMITS,
 ) -> Iterator[AnsweredStudy]:
     """Answers studies one after the other.
 
@@ -147,6 +148,7 @@ def answer_studies(
       complain: is told of each file that cannot be decoded; its other frames are left out.
       window: of CT, Hounsfield units.
       watch: shows how far the slices are.
+      limits: what is refused of a file.
 
     Yields:
       An answer a study.
@@ -154,7 +156,7 @@ def answer_studies(
     for study, of_study in itertools.groupby(found, key=lambda series: series.study):
         slices = []
         for series in of_study:
-            answers = watch(series, answer_slices(series, answer, complain, window))
+            answers = watch(series, answer_slices(series, answer, complain, window, limits))
             slices.append((series, tuple(sorted(answers, key=lambda one: one.number))))
         by_series = [answer_series(series, answers, info) for series, answers in slices]
         yield AnsweredStudy(answer_study(study, by_series), tuple(slices))
@@ -165,6 +167,7 @@ def answer_slices(
     answer: Answer,
     complain: Callable[[errors.CtcovError], None],
     window: Window = LUNG,
+    limits: dicom.Limits = dicom.LIMITS,
 ) -> Iterator[SliceAnswer]:
     """Answers the slices of a series one after the other, file by file.
 
@@ -173,6 +176,7 @@ def answer_slices(
       answer: what answers an image.
       complain: is told of each file that cannot be decoded; its other frames are left out.
       window: of CT, Hounsfield units.
+      limits: what is refused of a file.
 
     Yields:
       An answer a slice: in the order of the series, as far as files of several frames hold to it.
@@ -183,7 +187,7 @@ def answer_slices(
     for name, frames in by_file.items():
         source = next(iter(frames.values()))[1].source
         try:
-            for index, grey in enumerate(dicom.grey_frames(source, name, window)):
+            for index, grey in enumerate(dicom.grey_frames(source, name, window, limits)):
                 number, one = frames[index]
                 parts = series.study, series.series, f"{number:04d}"
                 prediction, drawn = answer(encode.png(grey), "/".join(parts), "-".join(parts))

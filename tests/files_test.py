@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from ctcov_tf import files
@@ -76,3 +78,20 @@ def test_a_folder_whose_removal_was_interrupted_is_gone(tmp_path, monkeypatch):
     files.remove_leftovers(tmp_path)
     assert not list(tmp_path.iterdir())
     files.remove_folder(tmp_path / "folder")
+
+
+def test_pipes_devices_and_folders_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name, error in ("pipe", files.IrregularFile), ("link", files.IrregularFile), (".", IsADirectoryError):
+        with pytest.raises(error):
+            files.read_bytes(tmp_path / name)
+
+
+def test_a_file_is_read_to_a_limit_whatever_size_it_states(tmp_path):
+    (tmp_path / "file").write_bytes(bytes(1000))
+    assert files.read_bytes(tmp_path / "file", 1000) == bytes(1000)
+    with pytest.raises(OSError, match="over the limit of 999 bytes"):
+        files.read_bytes(tmp_path / "file", 999)
+    with pytest.raises(OSError, match="over the limit of 3 bytes"):
+        files.read_bytes("/proc/self/status", 3)

@@ -1,17 +1,28 @@
 """A `.tflite` file run by LiteRT: an image in, the answer out, without TensorFlow."""
 
+from collections.abc import Iterator
+import contextlib
+import io
 import os
 import pathlib
 import zipfile
+import zlib
 
 from ai_edge_litert.interpreter import Interpreter
 import numpy as np
 
-from ctcov_tf import errors
+from ctcov_tf import errors, files, shipped
 from ctcov_tf.model_info import ModelInfo
 
 RECORD = "model_info.json"
 CARD = "model_card.md"
+MAX_BYTES = 1 << 30
+"""Files of more bytes are not read: a flatbuffer has at most 2 GiB, and Deep-CXR-Net in float32 0.2."""
+
+MAX_TEXT = 16 << 20
+"""Most bytes of the record, and of the card: a gate's record holds some numbers for each channel."""
+
+_DAMAGE = (ValueError, RuntimeError, KeyError, TypeError, IndexError, AssertionError, MemoryError, OverflowError)
 _IDENTIFIER = slice(4, 8)  # of a flatbuffer
 
 
@@ -21,6 +32,7 @@ class EdgeModel:
     Attributes:
       path: the file.
       info: the record inside it: classes, threshold, pre-processing.
+      card: the model card inside it, in Markdown; None where it has none.
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
@@ -34,13 +46,14 @@ class EdgeModel:
           CtcovError: the file is missing, is no TFLite model, is damaged, or has no record inside.
         """
         self.path = pathlib.Path(path)
-        self.info = read_record(self.path)
-        try:
-            interpreter = Interpreter(model_path=str(self.path), num_threads=threads or os.cpu_count())
+        content = _content(self.path)
+        self.info = ModelInfo.from_json(_entry(self.path, content, RECORD), str(self.path))
+        self.card = _entry(self.path, content, CARD) if CARD in _entries(self.path, content) else None
+        with self._damage_is_one_line():
+            interpreter = Interpreter(model_content=content, num_threads=threads or os.cpu_count())
             self._signature = interpreter.get_signature_runner()
-        except (ValueError, RuntimeError) as error:
-            reason = str(error).splitlines()[0]
-            raise errors.CtcovError(f"{self.path}: damaged TFLite model ({reason}): export it again") from error
+            if list(self._signature.get_input_details()) != ["image"]:
+                raise ValueError("no signature with the one input image")
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
         """Runs the model on one image of any size.
@@ -55,7 +68,17 @@ class EdgeModel:
           gate `in_distribution` (1,), bool, and `ood_score` (1,), float32; an image that is not in distribution has
           no number as probability and likelihood, and an empty heat map.
         """
-        return self._signature(image=image[np.newaxis])
+        with self._damage_is_one_line():
+            return self._signature(image=image[np.newaxis])
+
+    @contextlib.contextmanager
+    def _damage_is_one_line(self) -> Iterator[None]:
+        """LiteRT finds some damage only where it runs the operator, and says it by errors of several kinds."""
+        try:
+            yield
+        except _DAMAGE as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise errors.CtcovError(f"{self.path}: damaged TFLite model ({reason}): export it again") from error
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -75,30 +98,44 @@ def read_record(path: pathlib.Path) -> ModelInfo:
     Raises:
       CtcovError: the file is missing, is no TFLite model, or has no record.
     """
+    return ModelInfo.from_json(_entry(path, _content(path), RECORD), str(path))
+
+
+def _content(path: pathlib.Path) -> bytes:
+    """The whole file, read once: it may be overwritten while it answers, and what was checked is what runs."""
     if not path.is_file():
         raise errors.CtcovError(f"{path}: no such file: name a .tflite file that export.py wrote")
-    with path.open("rb") as file:
-        if file.read(8)[_IDENTIFIER] != b"TFL3":
-            raise errors.CtcovError(f"{path}: not a TFLite model: name a .tflite file that export.py wrote")
     try:
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read(RECORD).decode("utf-8")
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError) as error:
+        content = files.read_bytes(path, MAX_BYTES)
+    except OSError as error:
+        raise errors.CtcovError(f"{path}: {error.strerror}: name a .tflite file that export.py wrote") from error
+    if content[_IDENTIFIER] != b"TFL3":
+        raise errors.CtcovError(f"{path}: not a TFLite model: name a .tflite file that export.py wrote")
+    shipped.check_file(path, content)
+    return content
+
+
+def _entries(path: pathlib.Path, content: bytes) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.namelist()
+
+
+def _entry(path: pathlib.Path, content: bytes, name: str) -> str:
+    """A text that stands behind the model, of a size that such a text can have."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(name) as entry:
+            text = entry.read(MAX_TEXT + 1)
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise errors.CtcovError(
             f"{path}: no record of classes and threshold inside (cut short, or not written by export.py): "
             "export it again"
         ) from error
-    return ModelInfo.from_json(text, str(path))
-
-
-def read_card(path: pathlib.Path) -> str | None:
-    """The model card in a `.tflite` file, in Markdown; None where it has none.
-
-    Args:
-      path: the file, whose record has been read.
-    """
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(CARD).decode("utf-8") if CARD in archive.namelist() else None
+    if len(text) > MAX_TEXT:
+        raise errors.CtcovError(f"{path}: {name} in it is over the limit of {MAX_TEXT:,} bytes: export it again")
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise errors.CtcovError(f"{path}: {name} in it is no text: export it again") from error
 
 
 def append_record(path: pathlib.Path, info: ModelInfo, card: str | None = None) -> None:

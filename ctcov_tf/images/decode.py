@@ -6,13 +6,12 @@
 from collections.abc import Callable
 import io
 import os
-import pathlib
 import warnings
 
 import numpy as np
 from PIL import Image
 
-from ctcov_tf import errors
+from ctcov_tf import errors, files
 
 MAX_PIXELS = 40_000_000
 """Images of more pixels are refused: nothing on a chest CT needs them, and they exhaust memory."""
@@ -43,10 +42,10 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """Reads a file's content.
 
     Raises:
-      CtcovError: the file is missing or cannot be read.
+      CtcovError: the file is missing, cannot be read, is no regular file, or is larger than `files.MAX_BYTES`.
     """
     try:
-        return pathlib.Path(path).read_bytes()
+        return files.read_bytes(path)
     except OSError as error:
         raise errors.CtcovError(f"{path}: {error.strerror}: name an image file that can be read") from error
 

@@ -17,31 +17,55 @@ import zlib
 import numpy as np
 import numpy.typing as npt
 import pydicom
-from pydicom import encaps, filereader, pixels, uid
-from pydicom.dataset import Dataset
+from pydicom import encaps, filereader, filewriter, pixels, uid
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomIO
 from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag
 
-from ctcov_tf import errors
+from ctcov_tf import errors, files
+from ctcov_tf.files import MAX_BYTES
 from ctcov_tf.images import codestream
 from ctcov_tf.images import window as window_lib
 from ctcov_tf.images.decode import MAX_PIXELS
 from ctcov_tf.images.dicom_files import is_dicom
 from ctcov_tf.images.window import LUNG, Window
 
-MAX_BYTES = 1 << 30
-"""Files of more bytes are refused, inflated ones too; a chest CT of 2,000 slices of 512 x 512 pixels fits."""
-
-MAX_FRAMES = 4_000
-"""Files of more frames are refused."""
-
 MAX_FILE_PIXELS = 1 << 31
 """Files of more pixels, all frames together, are refused: a compressed file needs few bytes for many."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What is refused before it is parsed.
+
+    Attributes:
+      bytes: most bytes of a file, and of what a deflated one inflates to.
+      frames: most frames of a file.
+      items: most items of sequences, and fragments of compressed pixels. One takes 0.1 ms to parse; CT of 4,000 frames
+        has some ten a frame.
+    """
+
+    bytes: int = MAX_BYTES
+    frames: int = 4_000
+    items: int = 60_000
+
+
+LIMITS = Limits()
+"""Those of a command line."""
 
 Source = bytes | pathlib.Path
 Vector = tuple[float, ...]
 
 _SEQUENCES = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+_GROUPS = {
+    "PlanePositionSequence": ("ImagePositionPatient",),
+    "PlaneOrientationSequence": ("ImageOrientationPatient",),
+    "PixelValueTransformationSequence": ("RescaleSlope", "RescaleIntercept", "RescaleType"),
+}
+_LONG = (*_SEQUENCES, "ModalityLUTSequence", "VOILUTSequence", "PixelData")
+_LONGEST = 1 << 16  # bytes of any other element that is read
 _DESCRIPTION = (
     "SOPClassUID",
     "SOPInstanceUID",
@@ -153,24 +177,25 @@ class Header:
     frames: tuple[Frame, ...]
 
 
-def read_header(source: Source, name: str) -> Header:
+def read_header(source: Source, name: str, limits: Limits = LIMITS) -> Header:
     """Reads what a DICOM file says of its images, and no pixel.
 
     Args:
       source: the file, or its content.
       name: what to call the file in errors.
+      limits: what is refused.
 
     Returns:
       The header, of one frame at least.
 
     Raises:
-      CtcovError: the file cannot be read, is damaged, or is over `MAX_BYTES` or `MAX_FRAMES`.
+      CtcovError: the file cannot be read, is damaged, or is over a limit.
     """
-    with _reading(source, name) as file:
-        return _header(_dataset(file, name, _DESCRIPTION), name)
+    with _reading(source, name, limits) as file:
+        return _header(_dataset(file, name, _DESCRIPTION, limits), name, limits)
 
 
-def grey_frames(source: Source, name: str, window: Window = LUNG) -> Iterator[npt.NDArray]:
+def grey_frames(source: Source, name: str, window: Window = LUNG, limits: Limits = LIMITS) -> Iterator[npt.NDArray]:
     """Decodes the frames of a DICOM file to grey levels, one after the other.
 
     Of CT the values in Hounsfield units go through the window. Of other images the values go through the display
@@ -181,6 +206,7 @@ def grey_frames(source: Source, name: str, window: Window = LUNG) -> Iterator[np
       source: the file, or its content.
       name: what to call the file in errors.
       window: of CT, in Hounsfield units; the file's own window plays no part.
+      limits: what is refused.
 
     Yields:
       uint8 (height, width), one a frame, in the file's order.
@@ -189,9 +215,9 @@ def grey_frames(source: Source, name: str, window: Window = LUNG) -> Iterator[np
       CtcovError: as `read_header` does; or the file holds no grey image, is compressed in a way that cannot be
         decoded here, or holds frames of more than `decode.MAX_PIXELS` or of another size than it states.
     """
-    with _reading(source, name) as file:
-        dataset = _dataset(file, name, (*_DESCRIPTION, *_DISPLAY))
-        header = _header(dataset, name)
+    with _reading(source, name, limits) as file:
+        dataset = _dataset(file, name, (*_DESCRIPTION, *_DISPLAY), limits)
+        header = _header(dataset, name, limits)
         _check_pixels(dataset, header, name)
         levels = _ct_levels(window, name) if header.modality == "CT" else _display_levels(dataset)
         decoded = _decoded(dataset, header, name)
@@ -207,15 +233,15 @@ def grey_frames(source: Source, name: str, window: Window = LUNG) -> Iterator[np
 
 
 @contextlib.contextmanager
-def _reading(source: Source, name: str) -> Iterator[BinaryIO]:
+def _reading(source: Source, name: str, limits: Limits) -> Iterator[BinaryIO]:
     """The file, opened; what pydicom makes of damage becomes one error."""
     try:
-        file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+        file: BinaryIO = io.BytesIO(source) if isinstance(source, bytes) else files.open_regular(source)
     except OSError as error:
         raise errors.CtcovError(f"{name}: {error.strerror}: name a file that can be read") from error
     with file, _guarded(name):
-        if file.seek(0, io.SEEK_END) > MAX_BYTES:
-            raise _over_limit(name, "is", "bytes", MAX_BYTES)
+        if file.seek(0, io.SEEK_END) > limits.bytes:
+            raise _over_limit(name, "is", "bytes", limits.bytes)
         file.seek(0)
         yield file
 
@@ -240,7 +266,7 @@ def _over_limit(name: str, what: str, unit: str, limit: int) -> errors.CtcovErro
     return errors.CtcovError(f"{name}: {what} over the limit of {limit:,} {unit}: split the file first")
 
 
-def _dataset(file: BinaryIO, name: str, keywords: tuple[str, ...]) -> Dataset:
+def _dataset(file: BinaryIO, name: str, keywords: tuple[str, ...], limits: Limits) -> Dataset:
     """The elements of these names, and no others."""
     if not is_dicom(file.read(_HEAD)):
         raise errors.CtcovError(f"{name}: not a DICOM file: name one")
@@ -248,33 +274,66 @@ def _dataset(file: BinaryIO, name: str, keywords: tuple[str, ...]) -> Dataset:
     syntaxes = [element.value for element in meta if element.keyword == "TransferSyntaxUID"]
     if not syntaxes:
         raise errors.CtcovError(f"{name}: states no transfer syntax: convert it to Explicit VR Little Endian")
+    body = file.tell()
     if syntaxes[0] == uid.DeflatedExplicitVRLittleEndian:
-        _check_inflated_size(file, name)
+        file, body = _inflated(file, meta, name, limits)
+    _check_items(file, body, big_endian=syntaxes[0] == uid.ExplicitVRBigEndian, name=name, limits=limits)
     file.seek(0)
-    return pydicom.dcmread(file, specific_tags=list(keywords), stop_before_pixels="PixelData" not in keywords)
+    dataset = pydicom.dcmread(file, specific_tags=list(keywords), stop_before_pixels="PixelData" not in keywords)
+    for keyword in keywords:
+        _check_length(dataset, keyword, name)
+    return dataset
 
 
 def _behind_meta(tag: BaseTag, vr: str | None, length: int) -> bool:
     return tag.group != 2
 
 
-def _check_inflated_size(file: BinaryIO, name: str) -> None:
-    """Holds the rest of a deflated file to the limit before pydicom inflates it whole."""
-    inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+def _inflated(file: BinaryIO, meta: Dataset, name: str, limits: Limits) -> tuple[BinaryIO, int]:
+    """A deflated file as one that is not, within the limit, and where its data set begins."""
+    written = io.BytesIO()
+    written.write(bytes(_HEAD - 4) + b"DICM")
+    plain = FileMetaDataset(meta)
+    plain.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    filewriter.write_file_meta_info(DicomIO(written), plain, enforce_standard=False)
+    body = written.tell()
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     chunk = file.read(_CHUNK)
     while chunk:
-        size += len(inflater.decompress(chunk, _CHUNK))
-        if size > MAX_BYTES:
-            raise _over_limit(name, "inflates to", "bytes", MAX_BYTES)
+        written.write(inflater.decompress(chunk, _CHUNK))
+        if written.tell() > limits.bytes:
+            raise _over_limit(name, "inflates to", "bytes", limits.bytes)
         chunk = inflater.unconsumed_tail or file.read(_CHUNK)
+    return written, body
 
 
-def _header(dataset: Dataset, name: str) -> Header:
+def _check_items(file: BinaryIO, start: int, *, big_endian: bool, name: str, limits: Limits) -> None:
+    """Counts the items of sequences before pydicom makes an object of each: by their tag, wherever it stands."""
+    tag = b"\xff\xfe\xe0\x00" if big_endian else b"\xfe\xff\x00\xe0"
+    file.seek(start)
+    count, end = 0, b""
+    while chunk := file.read(_CHUNK):
+        count += (end + chunk).count(tag)
+        if count > limits.items:
+            raise _over_limit(name, "holds sequences", "items", limits.items)
+        end = chunk[-len(tag) + 1 :]
+
+
+def _check_length(dataset: Dataset, keyword: str, name: str) -> None:
+    """Refuses texts and numbers of a length that no such element has, before they become values."""
+    if keyword in _LONG or keyword not in dataset:
+        return
+    raw = dataset.get_item(keyword)
+    if isinstance(raw, RawDataElement) and raw.length > _LONGEST:
+        raise errors.CtcovError(f"{name}: damaged DICOM file (an element of {raw.length:,} bytes): fetch it again")
+
+
+def _header(dataset: Dataset, name: str, limits: Limits) -> Header:
     count = int(dataset.get("NumberOfFrames") or 1)
     if count < 1:
         raise errors.CtcovError(f"{name}: states no frame: fetch it again")
-    if count > MAX_FRAMES:
-        raise _over_limit(name, "states frames", "frames", MAX_FRAMES)
+    if count > limits.frames:
+        raise _over_limit(name, "states frames", "frames", limits.frames)
     number = dataset.get("InstanceNumber")
     return Header(
         study=_text(dataset, "StudyInstanceUID"),
@@ -293,7 +352,7 @@ def _header(dataset: Dataset, name: str) -> Header:
         samples=int(dataset.get("SamplesPerPixel") or 1),
         photometric=_text(dataset, "PhotometricInterpretation"),
         bits=int(dataset.get("BitsAllocated") or 0),
-        frames=_frames(dataset, count),
+        frames=_frames(dataset, count, name),
     )
 
 
@@ -308,28 +367,37 @@ def _values(value: Any) -> list[Any]:
     return list(value) if isinstance(value, MultiValue) else [value]
 
 
-def _frames(dataset: Dataset, count: int) -> tuple[Frame, ...]:
+def _frames(dataset: Dataset, count: int, name: str) -> tuple[Frame, ...]:
     """What is stated once for the file, or in functional groups for all its frames or for each."""
     shared, per_frame = (list(dataset.get(keyword) or []) for keyword in _SEQUENCES)
-    common = [dataset, *shared[:1]]
+    common = _stated(dataset, name)
+    for item in shared[:1]:
+        common |= _stated(item, name)
     if not per_frame:
         return (_frame(common),) * count
-    return tuple(_frame([*common, *per_frame[index : index + 1]]) for index in range(count))
+    frames = [_frame(common | _stated(item, name)) for item in per_frame[:count]]
+    return (*frames, *[_frame(common)] * (count - len(frames)))
 
 
-def _frame(places: list[Dataset]) -> Frame:
-    """The last place that states something counts."""
+def _stated(place: Dataset, name: str) -> dict[str, Any]:
+    """What a data set, and the groups in it, state of frames: the last that states something counts."""
+    found: dict[str, Any] = {}
+    for group, keywords in _GROUPS.items():
+        for item in (place, *(place.get(group) or [])):
+            for keyword in keywords:
+                _check_length(item, keyword, name)
+                if item.get(keyword) is not None:
+                    found[keyword] = item[keyword].value
+    return found
 
-    def stated(group: str, keyword: str) -> Any:
-        within = [item for place in places for item in (place, *(place.get(group) or []))]
-        return next((item[keyword].value for item in reversed(within) if item.get(keyword) is not None), None)
 
+def _frame(stated: dict[str, Any]) -> Frame:
     return Frame(
-        position=_vector(stated("PlanePositionSequence", "ImagePositionPatient"), 3),
-        orientation=_vector(stated("PlaneOrientationSequence", "ImageOrientationPatient"), 6),
-        slope=_number(stated("PixelValueTransformationSequence", "RescaleSlope")),
-        intercept=_number(stated("PixelValueTransformationSequence", "RescaleIntercept")),
-        unit=str(stated("PixelValueTransformationSequence", "RescaleType") or "").strip().upper(),
+        position=_vector(stated.get("ImagePositionPatient"), 3),
+        orientation=_vector(stated.get("ImageOrientationPatient"), 6),
+        slope=_number(stated.get("RescaleSlope")),
+        intercept=_number(stated.get("RescaleIntercept")),
+        unit=str(stated.get("RescaleType") or "").strip().upper(),
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 import os
 import pathlib
 
+from ctcov_tf import files
+
 _PREAMBLE, _PREFIX = 128, b"DICM"
 
 
@@ -49,5 +51,5 @@ def _alone(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _begins_as_dicom(path: pathlib.Path) -> bool:
-    with path.open("rb") as file:
+    with files.open_regular(path) as file:
         return is_dicom(file.read(_PREAMBLE + len(_PREFIX)))

@@ -1,6 +1,6 @@
 """DICOM files to series: kept apart, and their slices in the order in which they lie in the body."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 
 import numpy as np
@@ -72,12 +72,19 @@ class Collection:
     unreadable: tuple[errors.CtcovError, ...]
 
 
-def collect(sources: Mapping[str, dicom.Source], known: Modality | None) -> Collection:
+def collect(
+    sources: Mapping[str, dicom.Source],
+    known: Modality | None,
+    limits: dicom.Limits = dicom.LIMITS,
+    check: Callable[[], None] = lambda: None,
+) -> Collection:
     """Reads the headers of DICOM files and arranges their frames.
 
     Args:
       sources: the file or its content, by what it is called.
       known: the modality that the model knows; None where it does not say.
+      limits: what is refused of a file.
+      check: is called before each file; what it raises ends the reading.
 
     Returns:
       The series, and what is none of them.
@@ -86,8 +93,9 @@ def collect(sources: Mapping[str, dicom.Source], known: Modality | None) -> Coll
     skipped: list[suitability.Unsuitable] = []
     unreadable: list[errors.CtcovError] = []
     for name, source in Bar(sources.items(), desc="read headers", unit="file"):
+        check()
         try:
-            header = dicom.read_header(source, name)
+            header = dicom.read_header(source, name, limits)
             suitability.check(header, known, name)
         except suitability.Unsuitable as error:
             skipped.append(error)

@@ -139,10 +139,26 @@ def _tensors(state: Any) -> dict[str, _Tensor]:
 
 
 def _view(storage: np.ndarray, tensor: _Tensor) -> np.ndarray:
-    """The tensor as an array over its storage; numpy refuses one that reaches outside of it."""
+    """The tensor as an array over its storage.
+
+    Its place is checked in Python's integers, which do not overflow. No element may be named twice: state dicts hold no
+    expanded tensors, and a stride of 0 would make any number of elements of one.
+    """
+    numbers = (tensor.offset, *tensor.size, *tensor.stride)
+    if len(tensor.size) != len(tensor.stride) or not all(type(one) is int and one >= 0 for one in numbers):
+        raise ValueError("a tensor's offset, size or stride is no number of elements")
+    axes = sorted((step, side) for step, side in zip(tensor.stride, tensor.size, strict=True) if side > 1)
+    reach = 1
+    for step, side in axes:
+        if step < reach:
+            raise ValueError("a tensor names an element of its storage twice")
+        reach += step * (side - 1)
+    if 0 not in tensor.size and tensor.offset + reach > len(storage):
+        raise ValueError("a tensor reaches outside of its storage")
     item = storage.dtype.itemsize
-    strides = tuple(step * item for step in tensor.stride)
-    return np.ndarray(tensor.size, storage.dtype, storage, tensor.offset * item, strides)
+    if 0 in tensor.size:
+        return np.zeros(tensor.size, storage.dtype)
+    return np.ndarray(tensor.size, storage.dtype, storage, tensor.offset * item, tuple(s * item for s in tensor.stride))
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -155,7 +155,14 @@ class Batcher:
             one.answer.set_result(answer)
 
     def _read(self, one: _Waiting) -> InputImage:
-        return predictor.read(one.data, one.name, self._modality, max_pixels=self._limits.pixels, window=self._window)
+        return predictor.read(
+            one.data,
+            one.name,
+            self._modality,
+            max_pixels=self._limits.pixels,
+            max_bytes=self._limits.body,
+            window=self._window,
+        )
 
 
 def _run(model: Predictor, images: Sequence[InputImage], *, explain: bool) -> Sequence[Explanation | Prediction]:

@@ -36,6 +36,7 @@ def answer(
     settings: Settings,
     *,
     watch: studies.Watch = lambda series, answers: answers,
+    check: Callable[[], None] = lambda: None,
 ) -> Answered:
     """Answers the slices of DICOM files, and the studies that they make.
 
@@ -45,11 +46,13 @@ def answer(
       answer_image: what answers a slice; what it raises ends the whole.
       settings: of the server: the window, and most slices.
       watch: shows how far the slices are.
+      check: is called before each header that is read; what it raises ends the whole.
 
     Raises:
       Refusal: there are too many slices.
     """
-    found = series_lib.collect(sources, info.modality)
+    limits = dicom.Limits(bytes=settings.limits.body)
+    found = series_lib.collect(sources, info.modality, limits, check)
     slices = sum(len(series.slices) for series in found.series)
     if slices > settings.limits.slices:
         raise Refusal(413, f"{slices} slices: send at most {settings.limits.slices} at once")
@@ -65,6 +68,7 @@ def answer(
         complain=complaints.append,
         window=window.of(settings.window),
         watch=watch,
+        limits=limits,
     )
     return Answered(tuple(answered), dict(_named(error) for error in complaints))
 

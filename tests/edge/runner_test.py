@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import zipfile
 
 from ai_edge_litert.interpreter import Interpreter
@@ -7,6 +9,7 @@ import pytest
 
 from ctcov_tf import RESEARCH_USE, errors
 from ctcov_tf.edge import runner
+from tests import shipped_folder
 from tests.mean_grey import INFO
 
 
@@ -77,3 +80,72 @@ def test_refuses_a_record_of_another_version(mean_grey_file, tmp_path):
         archive.writestr(runner.RECORD, json.dumps({"format": 99}))
     with pytest.raises(errors.CtcovError, match=r"future\.tflite: .*export the model again"):
         runner.EdgeModel(path)
+
+
+def test_the_file_may_be_overwritten_while_it_answers(mean_grey_file, tmp_path):
+    """`cp new old` keeps the file and changes its bytes: one that is mapped kills the process."""
+    path = tmp_path / "model.tflite"
+    path.write_bytes(mean_grey_file.read_bytes())
+    model = runner.EdgeModel(path, threads=1)
+    image = np.full((40, 40, 3), 51, np.uint8)
+    before = model(image)["probability"][0]
+    with path.open("r+b") as file:
+        file.truncate(0)
+        file.write(b"\xff" * 100)
+    assert model(image)["probability"][0] == before
+
+
+def test_mutated_files_answer_or_are_one_line(mean_grey_file, tmp_path):
+    content = mean_grey_file.read_bytes()
+    model_bytes = content.index(b"PK\x03\x04")
+    rng = np.random.default_rng(0)
+    path = tmp_path / "mutant.tflite"
+    code = (
+        "import sys, pathlib, numpy as np\n"
+        "from ctcov_tf import errors\n"
+        "from ctcov_tf.edge import runner\n"
+        "try:\n"
+        "    runner.EdgeModel(sys.argv[1], 1)(np.zeros((9, 9, 3), np.uint8))\n"
+        "except errors.CtcovError as error:\n"
+        "    assert '\\n' not in str(error)\n"
+    )
+    tracebacks = 0
+    for _ in range(12):
+        mutant = bytearray(content)
+        for place in rng.integers(8, model_bytes, 20):
+            mutant[place] = rng.integers(256)
+        path.write_bytes(mutant)
+        done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
+        tracebacks += "Traceback" in done.stderr
+    assert not tracebacks
+
+
+def test_a_record_of_any_size_ends(mean_grey_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "MAX_TEXT", 10_000)
+    path = tmp_path / "bomb.tflite"
+    content = mean_grey_file.read_bytes()
+    path.write_bytes(content[: content.index(b"PK\x03\x04")])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(runner.RECORD, b" " * 10**7)
+    with pytest.raises(errors.CtcovError, match="over the limit of 10,000 bytes"):
+        runner.EdgeModel(path)
+
+
+def test_a_device_in_the_place_of_a_model_is_not_read(tmp_path):
+    (tmp_path / "zero.tflite").symlink_to("/dev/zero")
+    with pytest.raises(errors.CtcovError, match="no such file"):
+        runner.EdgeModel(tmp_path / "zero.tflite")
+
+
+def test_a_shipped_file_that_is_named_by_its_path_is_held_to_its_hash(mean_grey_file, tmp_path):
+    folder = shipped_folder.write(tmp_path, "edge-20260101", mean_grey_file)
+    (name,) = (path.name for path in folder.glob("*.tflite"))
+    assert runner.EdgeModel(folder / name).info == INFO
+    content = bytearray((folder / name).read_bytes())
+    content[content.index(b"PK\x03\x04") - 1] ^= 1
+    (folder / name).write_bytes(content)
+    with pytest.raises(errors.CtcovError, match="not the file that was shipped"):
+        runner.EdgeModel(folder / name)
+    (folder / "other.tflite").write_bytes(mean_grey_file.read_bytes())
+    with pytest.raises(errors.CtcovError, match="not the file that was shipped"):
+        runner.EdgeModel(folder / "other.tflite")

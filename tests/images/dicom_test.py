@@ -1,5 +1,6 @@
 import io
 import logging
+import os
 import types
 
 from hypothesis import given, settings
@@ -214,26 +215,82 @@ def test_what_cannot_be_read_is_one_line(data, complaint):
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_and_one_over_the_limit(tmp_path, monkeypatch):
+def test_a_missing_file_and_one_over_the_limit(tmp_path):
     with pytest.raises(errors.CtcovError, match="No such file"):
         dicom.read_header(tmp_path / "none.dcm", "none.dcm")
-    monkeypatch.setattr(dicom, "MAX_BYTES", 1000)
     (tmp_path / "big.dcm").write_bytes(samples.ct(RAMP))
     for source in tmp_path / "big.dcm", samples.ct(RAMP):
         with pytest.raises(errors.CtcovError, match="over the limit of 1,000 bytes"):
-            dicom.read_header(source, "big.dcm")
+            dicom.read_header(source, "big.dcm", dicom.Limits(bytes=1000))
 
 
-def test_a_deflated_file_is_not_inflated_beyond_the_limit(monkeypatch):
+def test_a_deflated_file_is_not_inflated_beyond_the_limit():
     plain = samples.ct(RAMP, ImageComments="A" * 9_000)
     dataset = pydicom.dcmread(io.BytesIO(plain))
     dataset.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
     deflated = samples.content(dataset)
     np.testing.assert_array_equal(grey(deflated), grey(plain))
     assert len(deflated) < 4000 < len(plain)
-    monkeypatch.setattr(dicom, "MAX_BYTES", 4000)
-    with pytest.raises(errors.CtcovError, match="inflates to over the limit of 4,000 bytes"):
-        dicom.read_header(deflated, "it")
+    for read in dicom.read_header, lambda *given: next(dicom.grey_frames(*given[:2], limits=given[2])):
+        with pytest.raises(errors.CtcovError, match="inflates to over the limit of 4,000 bytes"):
+            read(deflated, "it", dicom.Limits(bytes=4000))
+
+
+def group_items(count, frames, syntax=uid.ExplicitVRLittleEndian):
+    """A slice whose shared functional groups hold many empty items, and which states many frames."""
+    dataset = pydicom.dcmread(io.BytesIO(samples.ct(RAMP, NumberOfFrames=frames)))
+    empty = pydicom.Dataset()
+    groups = pydicom.Dataset()
+    groups.PlanePositionSequence = [empty] * count
+    dataset.SharedFunctionalGroupsSequence = [groups]
+    dataset.PerFrameFunctionalGroupsSequence = [empty] * frames
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return samples.content(dataset)
+
+
+@pytest.mark.parametrize("syntax", [uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian])
+def test_items_are_counted_before_they_are_parsed(syntax, monkeypatch):
+    data = group_items(dicom.LIMITS.items, 1, syntax)
+    monkeypatch.setattr(pydicom, "dcmread", lambda *_, **__: pytest.fail("was parsed"))
+    with pytest.raises(errors.CtcovError, match=r"^it: holds sequences over the limit of 60,000 items: "):
+        dicom.read_header(data, "it")
+
+
+def test_the_time_for_groups_grows_with_items_and_not_with_items_times_frames():
+    calls = 0
+
+    class Counting(pydicom.Dataset):
+        def get(self, *given, **named):
+            nonlocal calls
+            calls += 1
+            return super().get(*given, **named)
+
+    def counted(frames):
+        nonlocal calls
+        calls = 0
+        dataset, empty, groups = Counting(), Counting(), Counting()
+        groups.PlanePositionSequence = [empty] * 100
+        dataset.SharedFunctionalGroupsSequence = [groups]
+        dataset.PerFrameFunctionalGroupsSequence = [Counting() for _ in range(frames)]
+        dicom._frames(dataset, frames, "it")
+        return calls
+
+    few, many = counted(10), counted(100)
+    assert many - few < 20 * 90
+
+
+def test_a_text_of_a_megabyte_is_refused_before_it_is_split():
+    data = samples.ct(RAMP, syntax=uid.ImplicitVRLittleEndian, WindowCenter="1\\" * 200_000 + "1")
+    with pytest.raises(errors.CtcovError, match="damaged DICOM file"):
+        list(dicom.grey_frames(data, "it"))
+
+
+def test_a_pipe_and_a_device_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for name in "pipe", "link":
+        with pytest.raises(errors.CtcovError, match="not a regular file"):
+            dicom.read_header(tmp_path / name, name)
 
 
 def test_a_frame_that_states_another_size_is_not_decoded(monkeypatch):

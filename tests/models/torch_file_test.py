@@ -182,3 +182,30 @@ def test_refuses_what_pytorch_writes_beside_state_dicts(tmp_path):
     torch.save(torch.nn.Linear(2, 2), path, _use_new_zipfile_serialization=False)
     with pytest.raises(errors.CtcovError, match=r"is no state dict"):
         torch_file.read(path, REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("shape", "stride"),
+    [((2,), (2**60,)), ((3, 2), (2**61, 2)), ((2**40,), (0,)), ((2, 2), (1, 1)), ((4, 4), (4, 0)), ((2,), (True,))],
+)
+def test_a_stride_that_overflows_or_repeats_is_refused(tmp_path, shape, stride):
+    data = torch_samples.pickled({"weight": torch_samples.tensor("0", "float32", shape, stride=stride, elements=4)})
+    path = torch_samples.write_archive(tmp_path / "weights.pt", data, {"0": b"\0" * 16})
+    with pytest.raises(errors.CtcovError, match="is no state dict"):
+        torch_file.read(path, REMEDY)
+
+
+def test_transposed_and_empty_tensors_are_read(tmp_path):
+    values = np.arange(6, dtype=np.float32)
+    data = torch_samples.pickled(
+        {
+            "transposed": torch_samples.tensor("0", "float32", (2, 3), stride=(1, 2), elements=6),
+            "empty": torch_samples.tensor("0", "float32", (0, 3), stride=(3, 1), elements=6),
+            "one": torch_samples.tensor("0", "float32", (1, 6), stride=(999, 1), elements=6),
+        }
+    )
+    path = torch_samples.write_archive(tmp_path / "weights.pt", data, {"0": values.tobytes()})
+    found = torch_file.read(path, REMEDY)
+    np.testing.assert_array_equal(found["transposed"], values.reshape(3, 2).T)
+    assert found["empty"].shape == (0, 3)
+    np.testing.assert_array_equal(found["one"], values[np.newaxis])

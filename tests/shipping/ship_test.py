@@ -86,7 +86,7 @@ def test_no_place_of_this_machine_is_told(small_model, finished_run):
 
 def test_the_card_is_inside_the_tflite_file(small_model):
     card = (small_model.path / "card" / "model_card.md").read_text()
-    assert runner.read_card(small_model.answering_file) == card
+    assert runner.EdgeModel(small_model.answering_file).card == card
     assert "int8" in card
 
 
