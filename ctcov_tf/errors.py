@@ -14,7 +14,23 @@ EXIT_PIPE_CLOSED = 141
 
 
 class CtcovError(Exception):
-    """A fault that the user can mend; its message is one line: thing, place, remedy."""
+    """A fault that the user can mend; its message is one line: thing, place, remedy.
+
+    A name in it that holds control characters, as those of files may, is spelled out: it cannot steer a terminal, nor
+    begin a line of a log.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, line breaks and unreadable bytes are written as escapes.
+
+    Args:
+      text: such as a file's name.
+    """
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def one_line(error: BaseException) -> str:
@@ -89,4 +105,4 @@ def _flush_output() -> None:
 def _describe(error: OSError) -> str:
     place = f": {error.filename}" if error.filename else ""
     remedy = {28: "; free some space or choose another folder", 13: "; check its permissions"}
-    return f"{error.strerror or one_line(error)}{place}{remedy.get(error.errno or 0, '')}"
+    return f"{error.strerror or one_line(error)}{printable(place)}{remedy.get(error.errno or 0, '')}"

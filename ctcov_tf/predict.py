@@ -122,7 +122,8 @@ def _answer_row(path: pathlib.Path, answer: predictor.Prediction, widths: tuple[
 
 
 def _row(image: str, probability: str, threshold: str, decision: str, classes: str, widths: tuple[int, int]) -> str:
-    return f"{image:{widths[0]}}  {probability:>11}  {threshold:>9}  {decision:{widths[1]}}  {classes}".rstrip()
+    name = errors.printable(image)
+    return f"{name:{widths[0]}}  {probability:>11}  {threshold:>9}  {decision:{widths[1]}}  {classes}".rstrip()
 
 
 def _foot(opened: predictor.Predictor, *, drawn: bool) -> str:

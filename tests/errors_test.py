@@ -73,3 +73,12 @@ def test_a_module_that_is_not_there_is_named_with_its_remedy():
     errors.need("json", "get it")
     with pytest.raises(errors.CtcovError, match=r"^no_such_module: not installed, get it$"):
         errors.need("no_such_module", "get it")
+
+
+@pytest.mark.parametrize("name", ["a\nerror: b", "a\x1b[2Jb", "a\rb", "a\x00b", "a\u202eb", os.fsdecode(b"a\xffb")])
+def test_a_name_cannot_steer_the_terminal_or_begin_a_line(name):
+    message = str(errors.CtcovError(f"{name}: damaged: fetch it again"))
+    assert message.isprintable()
+    message.encode("utf-8")
+    assert message.startswith("a\\")
+    assert message.endswith("b: damaged: fetch it again")

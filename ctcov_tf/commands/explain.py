@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 import pathlib
 
-from ctcov_tf import RESEARCH_USE, tensorflow_log
+from ctcov_tf import RESEARCH_USE, errors, tensorflow_log
 from ctcov_tf.commands import arguments
 from ctcov_tf.commands.arguments import DEFAULT
 
@@ -31,7 +31,7 @@ def main(run: pathlib.Path, images: Sequence[pathlib.Path], out: pathlib.Path) -
 
     for record in examples.explain_images(loaded, images, out):
         if record["overlay"] is None:
-            print(f"{'-':5}  {record['image']}: {record['decision']}")
+            print(f"{'-':5}  {errors.printable(record['image'])}: {record['decision']}")
         else:
             print(f"{record['probability']:.3f}  {record['overlay']}")
     print(RESEARCH_USE)

@@ -54,7 +54,7 @@ def ask_command(
             elif as_json:
                 print(json.dumps({"image": name, **_json(answer), "notice": RESEARCH_USE}), flush=True)
             else:
-                print(f"{name:{width}}  {_row(answer)}", flush=True)
+                print(f"{errors.printable(name):{width}}  {_row(answer)}", flush=True)
     if not as_json:
         print(RESEARCH_USE)
     return errors.EXIT_USER_ERROR if faults else 0
