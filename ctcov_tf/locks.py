@@ -15,7 +15,11 @@ import pathlib
 import socket
 import time
 
-_FOLDER = ".locks"
+from ctcov_tf import errors
+
+FOLDER = ".locks"
+"""Beside the work: where locks lie."""
+
 _GUARD = "guard"
 _UNWRITTEN_SECONDS = 30.0  # a lock of another host that is empty for so long is nobody's
 
@@ -54,7 +58,7 @@ class Holder:
 
 def lock_file(work: pathlib.Path) -> pathlib.Path:
     """Where the lock on a file or folder lies: beside it, so that the work itself may be replaced."""
-    return work.parent / _FOLDER / f"{work.name}.lock"
+    return work.parent / FOLDER / f"{work.name}.lock"
 
 
 @contextlib.contextmanager
@@ -77,6 +81,26 @@ def try_lock(work: pathlib.Path) -> Iterator[Holder | None]:
 
 
 @contextlib.contextmanager
+def held(work: pathlib.Path, doing: str) -> Iterator[None]:
+    """Holds the lock on some work that two processes must not do at once.
+
+    Args:
+      work: the file or folder that is to be made; it need not exist.
+      doing: what is done, for the error: `trained into`.
+
+    Raises:
+      CtcovError: another process holds it.
+    """
+    with try_lock(work) as other:
+        if other is not None:
+            raise errors.CtcovError(
+                f"{work}: is being {doing} by {other}: wait for it, or choose another name (if that process is gone, "
+                f"remove {lock_file(work)})"
+            )
+        yield
+
+
+@contextlib.contextmanager
 def lock(work: pathlib.Path, poll: float = 0.5) -> Iterator[None]:
     """Holds the lock on some work, and waits for it where another process has it.
 
@@ -90,6 +114,15 @@ def lock(work: pathlib.Path, poll: float = 0.5) -> Iterator[None]:
                 yield
                 return
         time.sleep(poll)
+
+
+def holder(work: pathlib.Path) -> Holder | None:
+    """Who holds the lock on some work, alive or dead; None where nobody does.
+
+    Args:
+      work: the file or folder that is to be made; it need not exist.
+    """
+    return _read(lock_file(work))
 
 
 def _acquire(path: pathlib.Path) -> Holder | None:

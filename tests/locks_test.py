@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from ctcov_tf.reproduce import locks
+from ctcov_tf import errors, locks
 
 HOLD = """
 import sys, time, pathlib
-from ctcov_tf.reproduce import locks
+from ctcov_tf import errors, locks
 with locks.try_lock(pathlib.Path(sys.argv[1])) as holder:
     print("held" if holder is None else holder, flush=True)
     time.sleep(float(sys.argv[2]))
@@ -20,7 +20,7 @@ with locks.try_lock(pathlib.Path(sys.argv[1])) as holder:
 
 SHARE = """
 import sys, time, pathlib
-from ctcov_tf.reproduce import locks
+from ctcov_tf import errors, locks
 folder = pathlib.Path(sys.argv[1])
 for number in range(40):
     work = folder / f"cell{number}"
@@ -122,3 +122,17 @@ def test_processes_that_share_a_folder_do_each_cell_once(tmp_path, start):
     done = list(map(int, (tmp_path / "done.txt").read_text().split()))
     assert sorted(done) == sorted(set(done))
     assert set(done) == set(range(40))
+
+
+def test_work_that_another_process_does_is_one_line(tmp_path, start):
+    process = start(HOLD, tmp_path / "run", 60)
+    assert process.stdout.readline() == "held\n"
+    with (
+        pytest.raises(errors.CtcovError, match=rf"run: is being trained into by process {process.pid} on .*: wait"),
+        locks.held(tmp_path / "run", "trained into"),
+    ):
+        pass
+    process.kill()
+    process.wait()
+    with locks.held(tmp_path / "run", "trained into"):
+        pass

@@ -16,10 +16,9 @@ import time
 import keras
 
 from ctcov_tf import config as config_lib
-from ctcov_tf import errors, files, interruption, run_directory
+from ctcov_tf import errors, files, interruption, locks, run_directory
 from ctcov_tf.config import Config
 from ctcov_tf.evaluation import calibrate, tables
-from ctcov_tf.reproduce import locks
 from ctcov_tf.reproduce.judging import Judging
 from ctcov_tf.run_directory import RunDirectory
 from ctcov_tf.training import train

@@ -7,10 +7,10 @@ import pathlib
 import sys
 from typing import Any
 
-from ctcov_tf import errors, files, run_directory
+from ctcov_tf import errors, files, locks, run_directory
 from ctcov_tf.datasets import contents
 from ctcov_tf.evaluation import tables
-from ctcov_tf.reproduce import budget, locks, timing
+from ctcov_tf.reproduce import budget, timing
 from ctcov_tf.reproduce.arms import Arm
 from ctcov_tf.reproduce.protocol import BATCH_SIZE, Protocol
 

@@ -15,9 +15,6 @@ from ctcov_tf.screening.rows import Kind
 BATCH = 16
 """Images of one run of a model that takes several."""
 
-MAX_BYTES = 1 << 30
-"""Files of more bytes are not read: `images.dicom.MAX_BYTES`."""
-
 
 @dataclasses.dataclass(frozen=True)
 class File:

@@ -1,16 +1,21 @@
 """`ctcov screen`: an archive in, tables of answers out, as many times as it takes."""
 
 from collections.abc import Iterable, Iterator, Sequence
+import contextlib
 import datetime
 import hashlib
 import json
 import os
+import pathlib
 import secrets
 import sys
 import time
 from typing import Any
 
-from ctcov_tf import RESEARCH_USE, errors, files, predictor
+from fsspec.implementations.local import LocalFileSystem
+import pyarrow as pa
+
+from ctcov_tf import RESEARCH_USE, errors, files, locks, predictor
 from ctcov_tf.images import pseudonym
 from ctcov_tf.images import window as window_lib
 from ctcov_tf.model_info import ModelInfo
@@ -72,43 +77,72 @@ def run(
         "page": answers.named(".html", SUFFIX),
     }
     work = answers.named(".parts", SUFFIX)
-    before, earlier = _before(answers, work)
-    _, other_key = pipeline.known(before, settings)
-    if other_key:
-        print(
-            f"{answers}: {other_key} slices of studies are answered anew: their pseudonyms are of another key "
-            f"(set {pseudonym.KEY_VARIABLE} to keep them)",
-            file=sys.stderr,
+    with _told_in_one_line(answers), _alone(answers, work):
+        before, earlier = _before(answers, work)
+        _, other_key = pipeline.known(before, settings)
+        if other_key:
+            print(
+                f"{answers}: {other_key} slices of studies are answered anew: their pseudonyms are of another key "
+                f"(set {pseudonym.KEY_VARIABLE} to keep them)",
+                file=sys.stderr,
+            )
+        folder = work / f"{earlier + 1:04}"
+        spans, listed = _list(archive, folder, work, written.values())
+        job = pipeline.Job(
+            root=archive,
+            model=model,
+            threads=max(1, processors // workers),
+            folder=folder,
+            before=before,
+            settings=settings,
+            secret=secret,
         )
-    folder = work / f"{earlier + 1:04}"
-    spans, listed = _list(archive, folder, work, written.values())
-    job = pipeline.Job(
-        root=archive,
-        model=model,
-        threads=max(1, processors // workers),
-        folder=folder,
-        before=before,
-        settings=settings,
-        secret=secret,
-    )
-    pipeline.run(job, spans, listed, options)
-    gathered = results.Results(info, settings, folder, before, folder)
-    unfinished = folder / "answers.unfinished"
-    gathered.write_answers(unfinished)
-    gathered.write_quarantine(written["quarantine"])
-    gathered.write_studies(written["studies"])
-    found = _found(info, settings, gathered.totals) | {
-        "files": listed,
-        "seconds": round(time.monotonic() - start, 3),
-        "written": {name: str(place) for name, place in written.items()},
-        "notice": RESEARCH_USE,
-    }
-    rendered = page.render(found, gathered.highest_studies(page.MOST_STUDIES)).encode()
-    places.write(written["page"], folder, lambda file: file.write(rendered))
-    answers.fs.mv(unfinished.path, answers.path)
-    work.fs.rm(work.path, recursive=True)
-    print(json.dumps(found) if as_json else page.summary(found))
-    return 0 if gathered.totals.answered else errors.EXIT_USER_ERROR
+        pipeline.run(job, spans, listed, options)
+        gathered = results.Results(info, settings, folder, before, folder)
+        unfinished = folder / "answers.unfinished"
+        gathered.write_answers(unfinished)
+        gathered.write_quarantine(written["quarantine"])
+        gathered.write_studies(written["studies"])
+        found = _found(info, settings, gathered.totals) | {
+            "files": listed,
+            "seconds": round(time.monotonic() - start, 3),
+            "written": {name: str(place) for name, place in written.items()},
+            "notice": RESEARCH_USE,
+        }
+        rendered = page.render(found, gathered.highest_studies(page.MOST_STUDIES)).encode()
+        places.write(written["page"], folder, lambda file: file.write(rendered))
+        answers.fs.mv(unfinished.path, answers.path)
+        work.fs.rm(work.path, recursive=True)
+        print(json.dumps(found) if as_json else page.summary(found))
+        return 0 if gathered.totals.answered else errors.EXIT_USER_ERROR
+
+
+@contextlib.contextmanager
+def _alone(answers: Place, work: Place) -> Iterator[None]:
+    """Holds the table against other calls; on file systems that are not this machine's nothing is known of others."""
+    if not isinstance(answers.fs, LocalFileSystem):
+        yield
+        return
+    path = pathlib.Path(work.path)
+    with locks.held(path / "screening", "written"):
+        try:
+            yield
+        finally:
+            if path.is_dir() and set(work.names()) <= {locks.FOLDER}:
+                work.fs.rm(work.path, recursive=True)
+
+
+@contextlib.contextmanager
+def _told_in_one_line(answers: Place) -> Iterator[None]:
+    """Says of a full disk, or of a folder that cannot be written, what to do."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = (isinstance(error, OSError) and error.strerror) or errors.one_line(error)
+        raise errors.CtcovError(
+            f"{answers}: cannot be written ({reason}): mend that and give the same command again: what was answered is "
+            "kept"
+        ) from error
 
 
 def _list(archive: Place, folder: Place, work: Place, own: Iterable[Place]) -> tuple[list[pipeline.Span], int]:
@@ -120,8 +154,6 @@ def _list(archive: Place, folder: Place, work: Place, own: Iterable[Place]) -> t
             raise errors.CtcovError(f"{archive}: no file in it: name the folder of the archive")
     except errors.CtcovError:
         folder.fs.rm(folder.path, recursive=True)
-        if work.fs.isdir(work.path) and not work.names():
-            work.fs.rmdir(work.path)
         raise
     return spans, listed
 

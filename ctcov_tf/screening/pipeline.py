@@ -5,8 +5,10 @@ before an interruption is there afterwards.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+import contextlib
 import dataclasses
 import functools
+import io
 import json
 import logging
 import os
@@ -22,9 +24,10 @@ import pyarrow.parquet as pq
 import tqdm
 
 from ctcov_tf import errors, predictor
+from ctcov_tf.files import MAX_BYTES
 from ctcov_tf.images.window import Window
 from ctcov_tf.screening import places, rows
-from ctcov_tf.screening.answering import MAX_BYTES, Answering, File, Refused
+from ctcov_tf.screening.answering import Answering, File, Refused
 from ctcov_tf.screening.places import Found, Place
 from ctcov_tf.screening.rows import Settings
 
@@ -190,7 +193,7 @@ class Answer(beam.DoFn):
                 refused.append(Refused(_printable(path), "unreadable", f"over the limit of {MAX_BYTES:,} bytes"))
                 continue
             try:
-                found = File.of(_printable(path), fs.cat_file(f"{root}/{path}"))
+                found = File.of(_printable(path), places.read(fs, f"{root}/{path}", MAX_BYTES))
             except Exception as error:
                 reason = (isinstance(error, OSError) and error.strerror) or type(error).__name__
                 refused.append(Refused(_printable(path), "unreadable", f"cannot be read ({reason})"))
@@ -241,11 +244,12 @@ def run(job: Job, spans: Sequence[Span], files: int, options: pipeline_options.P
     Raises:
       CtcovError: the pipeline stops.
     """
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # it logs each worker's traceback; the last is told
     name = options.view_as(pipeline_options.StandardOptions).runner
     # The class itself: by its name Beam first looks for Prism, a program that it would have to download.
     runner = fn_api_runner.FnApiRunner() if name in (None, "DirectRunner") else name
-    with _Progress(job.folder, files):
+    # Beam's workers print each traceback to stderr; the last line of the last is told, and the bar has its own stream.
+    with _Progress(job.folder, files), contextlib.redirect_stderr(io.StringIO()):
         try:
             with beam.Pipeline(runner=runner, options=options) as pipeline:
                 _ = pipeline | "spans" >> beam.Create(list(spans)) | "answer" >> beam.ParDo(Answer(job))
@@ -276,5 +280,8 @@ class _Progress:
 
     def _watch(self) -> None:
         while not self._stop.wait(_POLL):
-            done = sum(name.startswith(f"{ANSWERS}-") for name in self._folder.names())
+            try:
+                done = sum(name.startswith(f"{ANSWERS}-") for name in self._folder.names())
+            except Exception:  # the folder has gone, or its file system does not answer: the bar waits
+                continue
             self._bar.update(min(done * SPAN, self._bar.total) - self._bar.n)

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator
 import dataclasses
+import errno
 import secrets
 from typing import BinaryIO
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
-from ctcov_tf import errors
+from ctcov_tf import errors, files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +113,26 @@ def _size(fs: fsspec.AbstractFileSystem, info: dict) -> int:
         except OSError:
             return -1
     return int(info.get("size") or 0) if info["type"] == "file" else -1
+
+
+def read(fs: fsspec.AbstractFileSystem, path: str, limit: int) -> bytes:
+    """Reads a file, whatever size its file system states.
+
+    Args:
+      fs: the file system.
+      path: on it.
+      limit: most bytes.
+
+    Raises:
+      OSError: it cannot be read, is no regular file, or holds more.
+    """
+    if isinstance(fs, LocalFileSystem):
+        return files.read_bytes(path, limit)
+    with fs.open(path, "rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"over the limit of {limit:,} bytes")
+    return content
 
 
 def write(place: Place, beside: Place, content: Callable[[BinaryIO], object]) -> None:

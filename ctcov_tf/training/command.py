@@ -1,5 +1,7 @@
 """`train.py`: parses a preset and its flags, trains, and chooses the threshold."""
 
+from collections.abc import Iterator
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -7,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from ctcov_tf import RESEARCH_USE, configs, errors, interruption, run_directory, tensorflow_log
+from ctcov_tf import RESEARCH_USE, configs, errors, interruption, locks, run_directory, tensorflow_log
 from ctcov_tf.config import Config
 
 _USAGE = """usage: python train.py PRESET [--run-dir DIR] [flags]
@@ -77,13 +79,15 @@ def main(arguments: list[str] | None = None) -> int:
         if run.finished:
             raise errors.CtcovError(f"{run.path}: is finished: train a new run to change it")
         _join(run.config)
+        with _alone(run.config, run.path):
+            return _train(run)
     else:
         config, path = parse(arguments[0], arguments[1:])
         _join(config)
         from ctcov_tf.training import train
 
-        run = train.create_run(arguments[0], config, path)
-    return _train(run)
+        with _alone(config, path):
+            return _train(train.create_run(arguments[0], config, path))
 
 
 def _join(config: Config) -> None:
@@ -92,6 +96,18 @@ def _join(config: Config) -> None:
     from ctcov_tf.training import distribution
 
     distribution.strategy(config.train.distribution_strategy)
+
+
+@contextlib.contextmanager
+def _alone(config: Config, path: pathlib.Path) -> Iterator[None]:
+    """Holds the run directory against other trainings; of several workers the chief does."""
+    from ctcov_tf.training import distribution
+
+    if distribution.task(config.train.distribution_strategy).chief:
+        with locks.held(path, "trained into"):
+            yield
+    else:
+        yield
 
 
 def _train(run: run_directory.RunDirectory) -> int:

@@ -9,8 +9,8 @@ import time
 import pandas as pd
 import pytest
 
-from ctcov_tf import errors, run_directory
-from ctcov_tf.reproduce import cells, locks
+from ctcov_tf import errors, locks, run_directory
+from ctcov_tf.reproduce import cells
 from ctcov_tf.reproduce.cells import Cell
 from ctcov_tf.reproduce.judging import Judging
 from ctcov_tf.reproduce.protocol import Protocol
@@ -90,7 +90,7 @@ def of_name(cell, name):
 
 def test_a_cell_of_another_process_is_waited_for_and_done_last(cell, done, monkeypatch, capsys):
     code = (
-        "import pathlib, sys; from ctcov_tf.reproduce import locks\n"
+        "import pathlib, sys; from ctcov_tf import locks\n"
         "with locks.try_lock(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     )
     first, second = of_name(cell, "a"), of_name(cell, "b")

@@ -13,7 +13,7 @@ import pytest
 from ctcov_tf import RESEARCH_USE, cli, errors, predict, predictor
 from ctcov_tf.edge import runner
 from ctcov_tf.images import pseudonym
-from ctcov_tf.screening import pipeline
+from ctcov_tf.screening import pipeline, places
 from tests.images import dicom_samples as samples
 from tests.screening.conftest import archive_files, png
 
@@ -78,15 +78,57 @@ def test_bad_files_are_in_quarantine_with_their_reason(screen, archive, tmp_path
 
 def test_files_over_the_limit_of_bytes_are_not_read(screen, archive, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "MAX_BYTES", 200)
-    monkeypatch.setattr(fsspec.filesystem("file"), "cat_file", _small_only(fsspec.filesystem("file").cat_file))
+    monkeypatch.setattr(places, "read", _small_only(places.read))
     screen(archive)
     quarantine = table(tmp_path / "results.quarantine.parquet").set_index("path")
     assert quarantine.reason["study/1/0.dcm"] == "over the limit of 200 bytes"
 
 
+def test_a_file_that_states_no_size_is_read_to_the_limit(screen, archive, tmp_path, monkeypatch):
+    (archive / "endless.png").symlink_to("/proc/self/environ")
+    monkeypatch.setenv("LONG", "x" * 3000)
+    monkeypatch.setattr(pipeline, "MAX_BYTES", 2500)
+    screen(archive)
+    quarantine = table(tmp_path / "results.quarantine.parquet").set_index("path")
+    assert quarantine.reason["endless.png"].startswith(("cannot be read (over the limit of 2,500 bytes)", "not a PNG"))
+
+
+def test_two_calls_into_one_table_do_not_mix(screen, archive, tmp_path):
+    code = (
+        "import pathlib, sys; from ctcov_tf import locks\n"
+        "with locks.held(pathlib.Path(sys.argv[1]), 'written'):\n    print('held', flush=True); input()"
+    )
+    work = tmp_path / "results.parts" / "screening"
+    with subprocess.Popen([sys.executable, "-c", code, work], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(errors.CtcovError, match=rf"screening: is being written by process {other.pid} on "):
+            screen(archive)
+        other.communicate("\n")
+    assert screen(archive)["answered"] == 9
+    assert not (tmp_path / "results.parts").exists()
+
+
+def test_a_full_disk_is_one_line(archive, mean_grey_file, tmp_path):
+    """No file may grow beyond 600 bytes: every write of a table fails as on a full disk."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); from ctcov_tf import cli; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600)); cli.main(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "screen", archive, "--model", mean_grey_file, "--out", tmp_path / "r.parquet"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    lines = [line for line in done.stderr.replace("\r", "\n").splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "File too large" in lines[0]
+
+
 def _small_only(read):
-    def small(path):
-        data = read(path)
+    def small(fs, path, limit):
+        data = read(fs, path, limit)
         assert len(data) <= 200, path
         return data
 

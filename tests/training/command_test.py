@@ -1,5 +1,8 @@
 import dataclasses
 import pathlib
+import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -137,3 +140,22 @@ def test_a_whole_small_run(capsys, tmp_path, phantom_data_dir):
     assert 0 <= run.model_info().threshold <= 1
     assert run.load_model().input_shape == (None, 48, 48, 3)
     assert not run.checkpoints.exists()
+
+
+@pytest.mark.parametrize("arguments", [["small_cnn", "--run-dir"], ["--resume"]])
+def test_a_folder_that_another_process_trains_into_is_one_line(capsys, tmp_path, tiny_run, phantom_data_dir, arguments):
+    """The other process holds the lock before the folder is there, and while it trains."""
+    path = tmp_path / "run"
+    if arguments[0] == "--resume":
+        shutil.copytree(tiny_run.path, path)
+        (path / "calibration.json").unlink()
+    code = (
+        "import pathlib, sys; from ctcov_tf import locks\n"
+        "with locks.held(pathlib.Path(sys.argv[1]), 'trained into'):\n    print('held', flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, path], stdin=-1, stdout=-1, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        flags = [] if arguments[0] == "--resume" else ["--dataset", "phantom/tiny", "--data-dir", str(phantom_data_dir)]
+        fails_with([*arguments, str(path), *flags], f"{path}: is being trained into by process {other.pid}", capsys)
+        assert path.exists() == (arguments[0] == "--resume")
+        other.communicate("\n")
