@@ -25,6 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"port to listen at; 0 takes one {DEFAULT}",
     )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name that requests may call the server by, such as that of a proxy before it; may be repeated "
+        "(default: that of --host and those of the loopback; with 0.0.0.0 every IP address too)",
+    )
     parser.add_argument("--name", help="name of the model in addresses (default: its own)")
     parser.add_argument(
         "--label",
@@ -79,6 +87,7 @@ def main(
     model: str | None,
     host: str,
     port: int,
+    allow_host: Sequence[str],
     name: str | None,
     label: Sequence[tuple[str, int]],
     poll: float,
@@ -103,6 +112,7 @@ def main(
     settings = serving.Settings(
         host=host,
         port=port,
+        allowed_hosts=tuple(allow_host),
         name=name,
         labels=dict(label),
         limits=serving.Limits(max_body, max_pixels, max_images, max_slices, max_queue, timeout),

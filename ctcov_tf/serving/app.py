@@ -14,6 +14,7 @@ from ctcov_tf.serving import addresses, answers, rest
 from ctcov_tf.serving.access import TokenGuard
 from ctcov_tf.serving.bodies import Bodies
 from ctcov_tf.serving.connection import while_connected
+from ctcov_tf.serving.hosts import HostGuard, Hosts
 from ctcov_tf.serving.metrics import Metrics
 from ctcov_tf.serving.observer import Observer
 from ctcov_tf.serving.page import mount
@@ -25,7 +26,12 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 def create(
-    versions: Versions, limits: Limits, metrics: Metrics, token: str | None = None, others: Sequence[Versions] = ()
+    versions: Versions,
+    limits: Limits,
+    metrics: Metrics,
+    token: str | None = None,
+    others: Sequence[Versions] = (),
+    hosts: Hosts = Hosts.of("localhost"),  # noqa: B008
 ) -> fastapi.FastAPI:
     """Makes the application.
 
@@ -35,6 +41,7 @@ def create(
       metrics: where requests are counted.
       token: that requests must bring; None if they need none.
       others: more models, by other names.
+      hosts: names that requests may call the server by; those of the loopback if not given.
 
     Returns:
       The ASGI application.
@@ -46,6 +53,7 @@ def create(
     if token is not None:
         app.add_middleware(TokenGuard, token=token)
     app.add_middleware(Page, make=lambda: mount.create(versions, limits, token))
+    app.add_middleware(HostGuard, hosts=hosts)
     app.add_middleware(Observer, metrics=metrics)
 
     @app.get("/healthz")
@@ -53,7 +61,7 @@ def create(
         return {"status": "ok"}
 
     @app.get("/metrics")
-    async def page() -> fastapi.Response:
+    async def measured() -> fastapi.Response:
         return fastapi.Response(metrics.page(), media_type=metrics.content_type)
 
     @app.api_route("/v1/{path:path}", methods=_METHODS)

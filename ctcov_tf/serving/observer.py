@@ -54,7 +54,7 @@ class Observer:
             if not status:
                 await answers.error(503, "The server stops: ask again later")(scope, receive, noting)
         except Exception as error:
-            _log.error("%s: %s", type(error).__name__, _place(error))
+            _log.error("%s: %s", type(error).__name__, place_of(error))
             if not status:
                 await answers.error(500, f"internal error ({type(error).__name__})")(scope, receive, noting)
         if status >= _REFUSED:
@@ -76,7 +76,11 @@ def _call(path: str) -> str:
     return "page" if path.startswith("/page/") else "other"
 
 
-def _place(error: BaseException) -> str:
-    """Where an error arose: files and lines, without what stands there."""
+def place_of(error: BaseException) -> str:
+    """Where an error arose: functions, files and lines, without what stands there.
+
+    Args:
+      error: that was caught.
+    """
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     return " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames))

@@ -14,7 +14,8 @@ import threading
 import uvicorn
 
 from ctcov_tf import RESEARCH_USE, errors, interruption, shipped
-from ctcov_tf.serving import access, app
+from ctcov_tf.serving import access, app, connections
+from ctcov_tf.serving.hosts import Hosts
 from ctcov_tf.serving.metrics import Metrics
 from ctcov_tf.serving.served_model import ServedModel, open_model
 from ctcov_tf.serving.settings import Settings
@@ -68,10 +69,18 @@ def serve(path: pathlib.Path | None, settings: Settings) -> int:
             if token is None and not _is_loopback(listening):
                 print(f"warning: {settings.host} is open to the network without a token", file=sys.stderr)
             config = uvicorn.Config(
-                app.create(versions, settings.limits, metrics, token, others),
+                app.create(
+                    versions,
+                    settings.limits,
+                    metrics,
+                    token,
+                    others,
+                    Hosts.of(settings.host, settings.allowed_hosts),
+                ),
                 log_level="warning",
                 access_log=False,
-                http="h11",
+                http=connections.bounded_protocol(),
+                backlog=connections.BACKLOG,
                 ws="none",
                 lifespan="on",
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -123,6 +132,8 @@ def _log_to_stderr(settings: Settings) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger(__package__).addHandler(handler)
+    for library in ("asyncio", "uvicorn.error"):
+        logging.getLogger(library).addFilter(connections.Sparse())
     access_log = logging.getLogger("ctcov.access")
     access_log.addHandler(handler)
     access_log.setLevel(logging.INFO if settings.access_log else logging.WARNING)

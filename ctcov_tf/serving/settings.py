@@ -1,6 +1,6 @@
 """What `ctcov serve` can be told: where it listens, what it refuses, how it batches. Only the standard library."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import dataclasses
 import pathlib
 
@@ -42,6 +42,16 @@ class Limits:
         return 8 * self.body
 
     @property
+    def visitor_bytes(self) -> int:
+        """Most bytes of files that one visitor of the page has uploaded and that wait to be read."""
+        return 8 * self.body
+
+    @property
+    def visitors_bytes(self) -> int:
+        """Most bytes of files of all visitors together."""
+        return 4 * self.visitor_bytes
+
+    @property
     def values(self) -> int:
         """Most values of one request's JSON: a small body can hold millions, each of which becomes an object."""
         return 100 + 4 * self.images
@@ -69,6 +79,7 @@ class Settings:
     Attributes:
       host: address to listen at.
       port: port to listen at; 0 takes a free one.
+      allowed_hosts: names that requests may call the server by, beside `host` and those of the loopback.
       name: of the model in addresses; its own if None.
       labels: versions, by the label that requests may name instead; `stable` is the one in service if not told.
       limits: what is refused.
@@ -82,6 +93,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = PORT
+    allowed_hosts: Sequence[str] = ()
     name: str | None = None
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
     limits: Limits = Limits()

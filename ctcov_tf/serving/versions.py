@@ -149,20 +149,22 @@ class Versions:
     def look(self) -> None:
         """Loads what is new in the folder, and lets go of what is no longer wanted.
 
+        The highest that is there and can be loaded is served: where it is taken away, or is damaged, the one below it.
         A folder is loaded once its files have not changed since the last look, since it may be half copied; one that
         could not be loaded is tried again when its files have changed.
         """
         found = on_disk(self._path)
         stamps = {number: _stamp(path) for number, path in found.items()}
-        newest = max(found)
-        stamp = stamps[newest]
-        whole, failed = stamp == self._seen.get(newest), stamp == self._failed.get(newest)
-        if newest not in self._models and whole and not failed:
-            self._load(newest, found[newest], stamp)
-        if newest in self._models:
-            self.latest = newest
-            for number in [number for number in self._models if number not in {newest, *self._labels.values()}]:
-                self._unload(number)
+        for number in sorted(found, reverse=True):
+            stamp = stamps[number]
+            whole, failed = stamp == self._seen.get(number), stamp == self._failed.get(number)
+            if number not in self._models and whole and not failed:
+                self._load(number, found[number], stamp)
+            if number in self._models:
+                self.latest = number
+                for other in [other for other in self._models if other not in {number, *self._labels.values()}]:
+                    self._unload(other)
+                break
         self._seen = stamps
 
     def watch(self, seconds: float) -> None:
@@ -192,7 +194,7 @@ class Versions:
         except Exception as error:
             self._failed[number] = stamp
             reason = errors.one_line(error) if isinstance(error, errors.CtcovError) else type(error).__name__
-            self._note(number, _State("END", reason))
+            self._note(number, _State("END", self._without_places(reason)))
             _log.error("version %d cannot be loaded, version %d stays: %s", number, self.latest, reason)
             return
         with self._changed:
@@ -209,6 +211,10 @@ class Versions:
         del model
         gc.collect()  # a SavedModel's parts refer to each other
         self._note(number, _State("END"))
+
+    def _without_places(self, reason: str) -> str:
+        """What clients read: it names no place on this machine."""
+        return reason.replace(str(self._path.resolve()), "...").replace(str(self._path), "...")
 
     def _note(self, number: int, state: _State) -> None:
         with self._changed:

@@ -298,7 +298,14 @@ def test_a_request_that_the_stopping_server_gives_up_is_told_so(client, held, ro
     """uvicorn cancels what still runs when it has waited long enough."""
     sent = []
     body = [{"type": "http.request", "body": json.dumps(rows(image)).encode(), "more_body": False}]
-    scope = {"type": "http", "method": "POST", "path": PREDICT, "headers": [], "query_string": b"", "root_path": ""}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PREDICT,
+        "headers": [(b"host", b"localhost")],
+        "query_string": b"",
+        "root_path": "",
+    }
 
     async def receive():
         if body:

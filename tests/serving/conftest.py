@@ -41,7 +41,7 @@ class Client:
         self._transport = httpx.ASGITransport(application)
 
     def opened(self):
-        return httpx.AsyncClient(transport=self._transport, base_url="http://server", timeout=60)
+        return httpx.AsyncClient(transport=self._transport, base_url="http://localhost", timeout=60)
 
     def request(self, method, address, **content):
         async def asked():

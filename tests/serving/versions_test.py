@@ -221,3 +221,31 @@ def test_what_stands_at_a_path(tmp_path):
     assert versions_lib.on_disk(tmp_path / "run") == {1: tmp_path / "run"}
     with pytest.raises(errors.CtcovError, match="no such model"):
         versions_lib.on_disk(tmp_path / "nowhere")
+
+
+def test_after_a_withdrawal_the_highest_that_loads_takes_over(serving):
+    served = serving(1, 2, 3, models={2: errors.CtcovError("2: damaged: export it again")})
+    (served.folder / "3" / "model.tflite").unlink()
+    (served.folder / "3").rmdir()
+    look(served)
+    assert served.answering() == 1
+    assert states(served) == {3: ("END", "OK"), 2: ("END", "UNKNOWN"), 1: ("AVAILABLE", "OK")}
+
+
+def test_a_damaged_version_above_does_not_keep_a_withdrawn_one(serving):
+    served = serving(1, 2)
+    served.models[4] = errors.CtcovError("4: damaged: export it again")
+    served.put(4)
+    (served.folder / "2" / "model.tflite").unlink()
+    (served.folder / "2").rmdir()
+    look(served)
+    assert served.answering() == 1
+
+
+def test_the_status_names_no_place_of_the_server(serving):
+    served = serving(1)
+    served.models[2] = errors.CtcovError(f"{served.folder}/2/model.tflite: damaged: export it again")
+    served.put(2)
+    look(served)
+    status = served.client.get("/v1/models/fixed").json()["model_version_status"][0]["status"]
+    assert status["error_message"] == ".../2/model.tflite: damaged: export it again"

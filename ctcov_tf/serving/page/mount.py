@@ -1,23 +1,28 @@
 """The page at `/` of a server: made when it is first asked for, so that nothing else waits for it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 import contextlib
 import hmac
 import os
 import pathlib
-import tempfile
 
 import fastapi
 from fastapi.responses import RedirectResponse
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ctcov_tf import errors
 from ctcov_tf.serving import answers
+from ctcov_tf.serving.page.door import Door, Streams
+from ctcov_tf.serving.page.uploads import Uploads
 from ctcov_tf.serving.settings import Limits
 from ctcov_tf.serving.versions import Versions
 
 PATH = "/page"
+
+SESSIONS = 100
+"""Of how many sessions the answers are kept; the oldest go first."""
 
 _POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; frame-ancestors 'none'"
 """Nothing is fetched from another host, whatever the library's page names."""
@@ -83,17 +88,27 @@ def create(versions: Versions, limits: Limits, token: str | None) -> fastapi.Fas
     Raises:
       CtcovError: Gradio is not installed.
     """
-    folder = tempfile.TemporaryDirectory(prefix="ctcov-page-")
-    os.environ["GRADIO_TEMP_DIR"] = folder.name
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     errors.need("gradio", "the page needs it: install it with pip install 'ctcov[page]'")
+    uploads = Uploads(limits)
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder / "gradio")
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     import gradio as gr
 
     from ctcov_tf.serving.page import blocks
 
-    app = fastapi.FastAPI(openapi_url=None)
-    app.state.uploads = folder  # removed with the application
-    page = blocks.create(versions, limits)
+    streams = Streams()
+    page = blocks.create(versions, limits, uploads, streams)
+    page.has_launched = True  # Gradio looks at the places of files only where this is set, and mounting does not
+    page.state_session_capacity = SESSIONS
+
+    @contextlib.asynccontextmanager
+    async def removing_uploads(app: fastapi.FastAPI) -> AsyncIterator[None]:
+        yield
+        uploads.close()
+
+    app = fastapi.FastAPI(openapi_url=None, lifespan=removing_uploads)
+    app.add_middleware(CORSMiddleware)  # allows nobody; without it Gradio allows every origin
+    app.add_middleware(Door, path=PATH, uploads=uploads, streams=streams, limits=limits, guarded=token is not None)
     return gr.mount_gradio_app(
         app,
         page,
@@ -102,7 +117,7 @@ def create(versions: Versions, limits: Limits, token: str | None) -> fastapi.Fas
         auth_message="The password is the server's token; any name will do.",
         footer_links=[],
         run_history=False,
-        show_error=True,
+        show_error=False,
         max_file_size=limits.body,
         ssr_mode=False,
         mcp_server=False,

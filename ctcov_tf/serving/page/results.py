@@ -18,6 +18,8 @@ from ctcov_tf.serving.served_model import ServedModel
 SHOWN = 768
 """Longest side of a picture on the page, pixels."""
 
+_FORMULA = ("=", "+", "-", "@")  # what a formula begins with; tabs and carriage returns are written as escapes
+
 THUMBNAIL = 96
 """Longest side of a picture in the strip, pixels."""
 
@@ -128,10 +130,19 @@ def as_csv(results: Results) -> str:
     """
     table = rows(results)
     file = io.StringIO()
-    writer = csv.DictWriter(file, [*table[0], "notice"], lineterminator="\n")
+    columns = dict.fromkeys(name for row in table for name in row)  # a refused image has fewer than others
+    writer = csv.DictWriter(file, [*columns, "notice"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row | {"notice": RESEARCH_USE} for row in table)
+    writer.writerows({name: _cell(value) for name, value in (row | {"notice": RESEARCH_USE}).items()} for row in table)
     return file.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A value of the table: a text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    if not isinstance(value, str):
+        return value
+    text = errors.printable(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def coloured(one: Result, heatmap: str) -> bytes:

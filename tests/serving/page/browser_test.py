@@ -20,7 +20,7 @@ from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-SECONDS = 600  # only what never comes is waited for so long
+SECONDS = 120  # only what never comes is waited for so long
 LOADED = (
     "return document.readyState == 'complete' && performance.getEntriesByType('resource')"
     ".some((one) => one.name.includes('/gradio_api/run/') && one.responseEnd > 0)"

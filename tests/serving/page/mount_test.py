@@ -35,5 +35,5 @@ def test_the_browser_is_told_to_ask_no_other_host(serving):
 def test_only_the_page_is_open_without_the_token(serving):
     client = serving(1, token="secret").client
     assert client.get("/v1/models/fixed").status_code == 401
-    assert client.get("/page/gradio_api/info").status_code == 401
+    assert client.get("/page/gradio_api/info").status_code == 404
     assert client.get("/page/config").status_code == 401

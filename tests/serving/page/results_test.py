@@ -1,6 +1,7 @@
 """What the page makes of files, without a page."""
 
 import csv
+import dataclasses
 import io
 
 import numpy as np
@@ -92,3 +93,21 @@ def test_a_plain_model_has_a_page_too():
     said = parts.answer(one, plain.info)
     assert "0.200" in said
     assert "none: every image is answered" in parts.model(plain.info, 1)
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@SUM(A1)", "\t=x", "\r=x", "\n=x"])
+def test_a_name_is_no_formula(ask, name):
+    found = ask(x=png(8, 8))
+    prediction = dataclasses.replace(found.images[0].prediction, name=name)
+    one = dataclasses.replace(found.images[0], name=name, prediction=prediction)
+    (row,) = csv.DictReader(io.StringIO(results.as_csv(results.Results((one,))), newline=""))
+    assert row["image"] == (f"'{name}" if name.isprintable() else f"{name!r}"[1:-1])
+    assert float(row["probability"]) == pytest.approx(0.8)
+
+
+def test_a_refused_image_first_loses_no_answer(ask):
+    found = ask(white=png(8, 8, 255), grey=png(8, 8))
+    rows = list(csv.DictReader(io.StringIO(results.as_csv(found))))
+    assert [row["image"] for row in rows] == ["white", "grey"]
+    assert (rows[0]["probability"], float(rows[1]["probability"])) == ("", pytest.approx(0.8))
+    assert rows[1]["decision_sensitivity_0.95"]
