@@ -1,7 +1,7 @@
 """One version of a model, opened and ready: what it says of itself and of images."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import io
 import os
@@ -124,13 +124,16 @@ class ServedModel:
         request = await asyncio.to_thread(rest.read, body, (rest.SIGNATURE,), limits)
         stop = threading.Event()
 
-        def answer_image(name: str, data: bytes) -> Prediction:
+        def check() -> None:
             if stop.is_set():
                 raise asyncio.CancelledError  # nobody waits any longer
+
+        def answer_image(name: str, data: bytes) -> Prediction:
+            check()
             return self.answer_image(name, data)
 
         try:
-            answered = await asyncio.to_thread(self.answer_study, request.images, answer_image)
+            answered = await asyncio.to_thread(self.answer_study, request.images, answer_image, check=check)
         finally:
             stop.set()
         return {
@@ -165,6 +168,7 @@ class ServedModel:
         answer_image: "served_study.AnswerImage",
         *,
         watch: "studies.Watch" = lambda series, answers: answers,
+        check: Callable[[], None] = lambda: None,
     ) -> "served_study.Answered":
         """Answers DICOM files, and waits for that; see `served_study.answer`.
 
@@ -172,6 +176,7 @@ class ServedModel:
           sources: the files, or their contents, by what they are called.
           answer_image: `answer_image`, or what calls it.
           watch: shows how far the slices are.
+          check: is called before each header that is read; what it raises ends the whole.
 
         Raises:
           Refusal: there are too many slices.
@@ -180,7 +185,7 @@ class ServedModel:
         errors.need(*predictor.DICOM)
         from ctcov_tf.serving import served_study
 
-        return served_study.answer(sources, self.info, answer_image, self._settings, watch=watch)
+        return served_study.answer(sources, self.info, answer_image, self._settings, watch=watch, check=check)
 
     def close(self) -> None:
         """Ends the threads once nothing waits."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ctcov_tf import RESEARCH_USE, predict, predictor
-from ctcov_tf.images import pseudonym
+from ctcov_tf.images import dicom, pseudonym
 from ctcov_tf.serving.settings import Limits, Settings
 from ctcov_tf.study import StudyRule
 from tests import fixed_predictor
@@ -132,3 +132,22 @@ def test_who_goes_away_costs_no_further_slices(serving, model, rows, monkeypatch
     monkeypatch.setattr(model, "outputs", slow)
     assert client.post(STUDY, json=rows(*samples.slices(40))).status_code == 504
     assert model.runs < 10
+
+
+def test_who_goes_away_costs_no_further_headers(serving, model, rows, monkeypatch):
+    """The time is over while the first of many headers is read."""
+    read, count = dicom.read_header, 0
+
+    def slow(*given):
+        nonlocal count
+        count += 1
+        time.sleep(0.3)
+        return read(*given)
+
+    monkeypatch.setattr(dicom, "read_header", slow)
+    settings = Settings(limits=Limits(seconds=0.2))
+    served = serving(1, models={1: model}, settings=settings)
+    answer = served.client.post(STUDY, json=rows(*samples.slices(30)))
+    assert answer.status_code == 504
+    time.sleep(1)
+    assert count <= 3

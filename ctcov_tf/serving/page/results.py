@@ -101,7 +101,7 @@ def answer(files: Mapping[str, bytes], model: ServedModel, *, watch: Watch = lam
             yield one
 
     try:
-        answered = model.answer_study(dicom, answer_slice, watch=watched)
+        answered = model.answer_study(dicom, answer_slice, watch=watched, check=lambda: watch(0, len(dicom)))
     except (errors.CtcovError, Refusal) as error:
         return Results(tuple(images), (), refused | dict.fromkeys(dicom, errors.one_line(error)))
     for study in answered.studies:

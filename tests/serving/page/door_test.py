@@ -1,18 +1,23 @@
 """What a client can reach of the page without a browser: every route, every function, every way to name a file."""
 
 import asyncio
+import io
 import itertools
 import json
 import os
 import pathlib
 import re
+import threading
+import time
 
 import gradio
 import httpx
+from PIL import Image
 import pytest
 
 from ctcov_tf.serving.page import door, mount
 from ctcov_tf.serving.settings import Limits
+from tests.fixed_predictor import Fixed, info
 from tests.serving.page.conftest import listening
 
 API = "/page/gradio_api"
@@ -231,3 +236,30 @@ def test_a_body_that_never_ends_is_given_up():
     asyncio.run(asked())
     assert sent[0]["status"] == 408
     assert "took too long" in json.loads(sent[1]["body"])["error"]
+
+
+def test_a_visitor_who_goes_away_costs_no_further_images(serving):
+    """The page is closed while the first of many images is answered."""
+    model = Fixed(info(), 0.5)
+    answers, slow = model.outputs, threading.Event()
+
+    def outputs(*given, **named):
+        slow.wait(0.2)
+        return answers(*given, **named)
+
+    model.outputs = outputs
+    picture = io.BytesIO()
+    Image.new("L", (16, 16)).save(picture, "PNG")
+    with listening(serving(1, models={1: model}).client.application) as address:
+        visitor = Visitor(address)
+        tickets = visitor.upload(*(("a.png", picture.getvalue()) for _ in range(40))).json()
+        assert visitor.join(0, [[{"path": ticket} for ticket in tickets]]).status_code == 200
+        with visitor.client.stream("GET", f"{API}/queue/data", params={"session_hash": "session"}) as stream:
+            for line in stream.iter_lines():
+                if "progress" in line and model.runs >= 2:
+                    break
+        time.sleep(2)
+        runs = model.runs
+        assert 0 < runs < 30
+        time.sleep(1)
+        assert model.runs <= runs + 1
