@@ -191,7 +191,10 @@ def _tflite(folder: pathlib.Path, whole: bytes) -> Iterator[tuple[str, pathlib.P
         yield "mutated tflite", path
     path = folder / "bomb.tflite"
     path.write_bytes(whole[:record])
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("model_info.json", "w") as entry:
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("model_info.json", "w", force_zip64=True) as entry,
+    ):
         for _ in range(3000):
             entry.write(bytes(1 << 20))
     yield "mutated tflite", path

@@ -10,7 +10,10 @@ SPLITS = ("train", "validation", "test")
 DEFAULT = "(default: %(default)s)"
 """Ends a help text with the default."""
 
-ANY_MODEL = "run directory, SavedModel folder, .tflite file, or name of a shipped model"
+ANY_MODEL = (
+    "run directory, SavedModel folder (a program: only those of your own, see ctcov inspect), .tflite file, "
+    "or name of a shipped model"
+)
 
 RUN: dict[str, Any] = {"type": pathlib.Path, "metavar": "RUN", "help": "run directory that train.py wrote"}
 IMAGES: dict[str, Any] = {
