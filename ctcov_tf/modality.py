@@ -16,6 +16,9 @@ VIEWS: dict[Modality, str] = {"CT": "axial chest CT slices", "CXR": "frontal che
 _DATASETS: dict[str, Modality] = {
     "covid_ct": "CT",
     "ctcov19": "CT",
+    "mosmed": "CT",
+    "ct_lesions": "CT",
+    "siim_covid19": "CXR",
     "phantom/ct": "CT",
     "phantom/shortcut": "CT",
     "phantom/tiny": "CT",

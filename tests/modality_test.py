@@ -25,11 +25,7 @@ def test_datasets_are_known_by_name(name, expected):
 def test_every_dataset_of_the_project_is_known():
     import tfds_ctcov19
 
-    names = [
-        f"{builder}/{config}"
-        for builder in ("phantom", "covid_ct", "ctcov19", "covid_cxr", "chest_xray_pneumonia")
-        for config in tfds.builder_cls(builder).builder_configs or [""]
-    ]
-    assert tfds_ctcov19
-    assert len(names) > 10
+    builders = [name.removesuffix("_dataset_builder") for name in tfds_ctcov19.__all__]
+    names = [f"{name}/{config}" for name in builders for config in tfds.builder_cls(name).builder_configs or [""]]
+    assert len(names) > 13
     assert [name for name in names if modality.of_dataset(name) is None] == []

@@ -40,8 +40,8 @@ def read_rows(table: epath.Path, columns: Collection[str], filled: Collection[st
     return rows
 
 
-def age(text: str) -> int:
-    """Returns an age in whole years, -1 where the text is no number."""
+def whole_number(text: str) -> int:
+    """Returns a number without its fraction, such as an age in years; -1 where the text is no number."""
     try:
         return int(float(text))
     except (ValueError, OverflowError):

@@ -27,6 +27,27 @@ def merge_groups(groups: Iterable[str], same: Iterable[tuple[str, str]]) -> dict
     return {group: min(subset) for subset in connected.subsets() for group in subset}
 
 
+def drop_contradictory(records: Iterable[Record]) -> tuple[list[Record], list[Omission]]:
+    """Drops files whose bytes stand under two labels: which of them is right is not known.
+
+    Args:
+      records: the readable images, with their digests.
+
+    Returns:
+      The others, and what was dropped.
+    """
+    records = list(records)
+    labels: dict[str, set[str]] = {}
+    for record in records:
+        labels.setdefault(record.digest, set()).add(record.label)
+    dropped = [
+        Omission(record.image_id, f"the same bytes under {' and '.join(sorted(labels[record.digest]))}")
+        for record in records
+        if len(labels[record.digest]) > 1
+    ]
+    return [record for record in records if len(labels[record.digest]) == 1], dropped
+
+
 def drop_identical(records: Iterable[Record], name: str) -> tuple[list[Record], list[Omission]]:
     """Drops files whose bytes repeat another's, and merges the groups of both.
 
@@ -47,9 +68,9 @@ def drop_identical(records: Iterable[Record], name: str) -> tuple[list[Record], 
     dropped: dict[str, Omission] = {}
     same = []
     for alike in candidates.values():
-        first: dict[bytes, Record] = {}
+        first: dict[str, Record] = {}
         for record in alike if len(alike) > 1 else ():
-            kept = first.setdefault(hashlib.sha256(record.path.read_bytes()).digest(), record)
+            kept = first.setdefault(record.digest or hashlib.sha256(record.content()).hexdigest(), record)
             if kept is record:
                 continue
             if kept.label != record.label:

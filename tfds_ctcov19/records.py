@@ -1,6 +1,6 @@
 """Image files of an archive on their way to TFDS examples."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 import dataclasses
 import hashlib
 from typing import Any
@@ -22,7 +22,8 @@ class Record:
       split: `train`, `validation` or `test`; empty until it is decided.
       group_id: patient, series or batch that must not be split.
       source: where in the archive it stands.
-      more: further features of this dataset.
+      more: further features of this dataset; of one that costs memory or time a function that makes it.
+      read: makes the image file's bytes, where they are not those of `path`; `path` is then what it is made of.
       facts: what the file tells about itself, None until it was read.
       digest: SHA-256 of its bytes; empty until it was read.
     """
@@ -36,6 +37,16 @@ class Record:
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     facts: image_files.ImageFacts | None = None
     digest: str = ""
+    read: Callable[[], bytes] | None = None
+
+    def content(self) -> bytes:
+        """The image file's bytes.
+
+        Raises:
+          OSError: the file cannot be read.
+          UnreadableImageError: it cannot be made into an image.
+        """
+        return self.read() if self.read else self.path.read_bytes()
 
     def example(self) -> dict[str, Any]:
         """Returns the TFDS example; reads the file once more.
@@ -45,8 +56,8 @@ class Record:
         """
         assert self.facts is not None
         try:
-            data = self.path.read_bytes()
-        except OSError:
+            data = self.content()
+        except (OSError, image_files.UnreadableImageError):
             data = b""
         if hashlib.sha256(data).hexdigest() != self.digest:
             raise DatasetError(f"{self.path}: changed during the build: leave the archive alone and build again")
@@ -57,7 +68,7 @@ class Record:
             "group_id": self.group_id,
             "source": self.source,
             **dataclasses.asdict(self.facts),
-            **self.more,
+            **{name: value() if callable(value) else value for name, value in self.more.items()},
         }
 
     def keyed_example(self) -> tuple[str, dict[str, Any]]:
@@ -93,7 +104,7 @@ def read_all(records: Iterable[Record]) -> tuple[list[Record], list[Omission]]:
     readable, unreadable = [], []
     for record in records:
         try:
-            data = record.path.read_bytes()
+            data = record.content()
             facts = image_files.read_facts(data)
         except OSError as error:
             unreadable.append(Omission(record.image_id, f"cannot be read: {error.strerror or type(error).__name__}"))

@@ -135,7 +135,7 @@ def _more(row: dict[str, str]) -> dict[str, Any]:
     return {
         "finding": row["finding"],
         "view": row["view"],
-        "age": csv_table.age(row.get("age", "")),
+        "age": csv_table.whole_number(row.get("age", "")),
         "sex": row.get("sex", ""),
         "license": row.get("license", ""),
     }

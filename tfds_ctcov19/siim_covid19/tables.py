@@ -1,0 +1,211 @@
+"""The tables of the SIIM-FISABIO-RSNA challenge, and of copies of it."""
+
+import ast
+from collections.abc import Iterator
+import functools
+import io
+
+from etils import epath
+import PIL.Image
+
+from tfds_ctcov19 import csv_table, masks, scans
+from tfds_ctcov19.errors import DatasetError
+from tfds_ctcov19.image_files import UnreadableImageError
+from tfds_ctcov19.masks import Box
+from tfds_ctcov19.records import Omission, Record
+
+LABELS, STUDIES, IMAGES = "labels.csv", "train_study_level.csv", "train_image_level.csv"
+SOURCE = "SIIM-FISABIO-RSNA 2021"
+CLASSES = {name: name for name in ("negative", "typical", "indeterminate", "atypical")}
+SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+_COLUMNS = {
+    "negative for pneumonia": "negative",
+    "typical appearance": "typical",
+    "indeterminate appearance": "indeterminate",
+    "atypical appearance": "atypical",
+}
+_HEADER = ["PatientID", "PatientSex", "Rows", "Columns"]
+_SUFFIXES = (".dcm", ".jpg", ".jpeg", ".png")
+
+
+def read_labels(folder: epath.Path) -> Iterator[Record | Omission]:
+    """Lists class folders with `labels.csv`.
+
+    Args:
+      folder: that holds them.
+
+    Yields:
+      Every film; its aspect is restored where the table has the original size.
+
+    Raises:
+      DatasetError: the table is damaged, or a film is missing.
+    """
+    table = folder / LABELS
+    filled = ("filename", "class", "patientid")
+    for row in csv_table.read_rows(table, (*filled, "boxes", "split"), filled=filled):
+        path = folder / row["filename"]
+        if row["class"] not in CLASSES:
+            raise DatasetError(
+                f"{table}: {row['filename']}: unknown class {row['class']}: choose one of {', '.join(CLASSES)}"
+            )
+        if not path.is_file():
+            raise DatasetError(f"{path}: listed in {LABELS} and not there: unpack all images beside the table")
+        size = tuple(csv_table.whole_number(row.get(f"original_{side}", "")) for side in ("width", "height"))
+        boxes = _boxes(table, row["filename"], row["boxes"])
+        yield _record(
+            path,
+            image_id=row["filename"],
+            label=row["class"],
+            split=SPLITS.get(row["split"], ""),
+            patient=row["patientid"],
+            study=row.get("studyid", ""),
+            sex=row.get("sex", ""),
+            size=size,
+            boxes=boxes,
+        )
+
+
+def read_published(folder: epath.Path) -> Iterator[Record | Omission]:
+    """Lists the competition's training part: DICOM files by study, or copies by the name of the image.
+
+    Args:
+      folder: that holds the two tables.
+
+    Yields:
+      Every film that has a label; films without a file are omissions.
+
+    Raises:
+      DatasetError: a table is damaged.
+    """
+    labels: dict[str, str] = {}
+    for row in csv_table.read_rows(folder / STUDIES, ("id", *_COLUMNS), filled=("id", *_COLUMNS)):
+        chosen = [label for column, label in _COLUMNS.items() if row[column] == "1"]
+        if len(chosen) != 1:
+            raise DatasetError(f"{folder / STUDIES}: {row['id']}: not one class: give the table as published")
+        labels[row["id"].removesuffix("_study")] = chosen[0]
+    found = (path for pattern in ("*", "*/*", "*/*/*", "*/*/*/*") for path in sorted(folder.glob(pattern)))
+    files = {path.stem: path for path in found if path.suffix.lower() in _SUFFIXES}
+    for row in csv_table.read_rows(folder / IMAGES, ("id", "boxes", "studyinstanceuid"), filled=("id",)):
+        image, study = row["id"].removesuffix("_image"), row["studyinstanceuid"]
+        path = files.get(image)
+        if path is None or study not in labels:
+            yield Omission(image, "no file of this name" if path is None else "its study has no label")
+            continue
+        yield _published(folder, path, labels[study], study, row["boxes"])
+
+
+def _published(folder: epath.Path, path: epath.Path, label: str, study: str, boxes: str) -> Record | Omission:
+    """A film of the competition, whose boxes are in pixels of the original."""
+    patient, sex, size = study, "", (-1, -1)
+    if path.suffix.lower() == ".dcm":
+        pydicom = scans.need("pydicom", "dicom")
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_HEADER)
+            patient, sex = str(header.get("PatientID") or study), str(header.get("PatientSex") or "")
+            size = (int(header.Columns), int(header.Rows))
+        except Exception as error:
+            return Omission(path.relative_to(folder).as_posix(), f"unreadable: {type(error).__name__}")
+    else:
+        try:
+            with PIL.Image.open(path) as image:
+                size = image.size
+        except Exception as error:
+            return Omission(path.relative_to(folder).as_posix(), f"unreadable: {type(error).__name__}")
+    try:
+        pixels = ast.literal_eval(boxes) if boxes and boxes != "nan" else []
+        found = [(b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]) for b in pixels]
+        shares = [(x0 / size[0], y0 / size[1], x1 / size[0], y1 / size[1]) for x0, y0, x1, y1 in found]
+    except (ValueError, SyntaxError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise DatasetError(f"{folder / IMAGES}: {path.stem}: no boxes: give the table as published") from error
+    if path.suffix.lower() != ".dcm" and any(max(box) > 1.01 for box in shares):
+        shares, known = [], False  # a copy of another size, whose boxes are those of an original that is not here
+    else:
+        known = True
+    return _record(
+        path,
+        image_id=path.stem,
+        label=label,
+        split="",
+        patient=patient,
+        study=study,
+        sex=sex,
+        size=size,
+        boxes=shares if known else None,
+    )
+
+
+def _record(
+    path: epath.Path,
+    *,
+    image_id: str,
+    label: str,
+    split: str,
+    patient: str,
+    study: str,
+    sex: str,
+    size: tuple[int, ...],
+    boxes: list[Box] | None,
+) -> Record:
+    known = masks.UNKNOWN if boxes is None else masks.BOXES if boxes else masks.NONE if label == "negative" else ""
+    read = functools.partial(_film, path, size)
+    return Record(
+        path=path,
+        image_id=image_id,
+        label=label,
+        split=split,
+        group_id=patient,
+        source=SOURCE,
+        read=read,
+        more={
+            "sex": sex,
+            "study_id": study,
+            "original_width": size[0],
+            "original_height": size[1],
+            "lesion_mask": functools.partial(_mask, path, size, tuple(boxes or ())),
+            "lesions": known,
+        },
+    )
+
+
+def _film(path: epath.Path, size: tuple[int, ...]) -> bytes:
+    """The film's own bytes; a copy that was squashed to a square is stretched to its original's aspect."""
+    data = path.read_bytes()
+    if path.suffix.lower() == ".dcm":
+        return scans.film_png(data)
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as image:
+            width = _width(image.size, size)
+            if width == image.width:
+                return data
+            file = io.BytesIO()
+            image.convert("L").resize((width, image.height), PIL.Image.Resampling.BICUBIC).save(file, "PNG")
+            return file.getvalue()
+    except Exception as error:  # Pillow's decoders raise errors of every kind on damaged files
+        raise UnreadableImageError(" ".join(str(error).split()) or type(error).__name__) from error
+
+
+def _width(now: tuple[int, int], original: tuple[int, ...]) -> int:
+    """The width that restores the aspect of the original; that of now where it is unknown or kept."""
+    if min(original) <= 0 or now[0] != now[1]:
+        return now[0]
+    return max(1, round(now[1] * original[0] / original[1]))
+
+
+def _mask(path: epath.Path, size: tuple[int, ...], boxes: tuple[Box, ...]) -> bytes:
+    """The boxes, of the size of the film as it is built."""
+    with PIL.Image.open(io.BytesIO(_film(path, size))) as image:
+        return masks.of_boxes(image.height, image.width, boxes)
+
+
+def _boxes(table: epath.Path, name: str, text: str) -> list[Box]:
+    """Boxes as `x0 y0 x1 y1` in shares, `;` between them."""
+    found: list[Box] = []
+    for part in filter(None, text.split(";")):
+        try:
+            left, top, right, bottom = map(float, part.split())
+        except ValueError as error:
+            raise DatasetError(f"{table}: {name}: {part!r} is no box: write x0 y0 x1 y1 as shares") from error
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise DatasetError(f"{table}: {name}: {part!r} is no box within the film: write x0 y0 x1 y1 as shares")
+        found.append((left, top, right, bottom))
+    return found
