@@ -10,6 +10,7 @@ from tfds_ctcov19 import testing
 from tfds_ctcov19.ct_lesions import ct_lesions_dataset_builder
 from tfds_ctcov19.errors import DatasetError
 from tfds_ctcov19.mosmed.mosmed_dataset_builder_test import write_volume
+from tfds_ctcov19.records import Record
 
 DUMMY_DATA = pathlib.Path(__file__).parent / "dummy_data"
 
@@ -88,6 +89,7 @@ def test_a_mask_that_is_no_image_is_named_and_a_missing_one_refused(labels):
 
 @pytest.mark.skipif("CTCOV_TEST_DATA" not in os.environ, reason="no real images: set CTCOV_TEST_DATA")
 def test_the_real_folder_is_listed_whole():
-    found = list(ct_lesions_dataset_builder._listed(pathlib.Path(os.environ["CTCOV_TEST_DATA"]) / "ct_lesions"))
+    listed = ct_lesions_dataset_builder._listed(pathlib.Path(os.environ["CTCOV_TEST_DATA"]) / "ct_lesions")
+    found = [one for one in listed if isinstance(one, Record)]
     assert len(found) == 332
     assert sum(record.label == "no_lesion" for record in found) == 47
