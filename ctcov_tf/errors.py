@@ -3,6 +3,7 @@
 from collections.abc import Callable
 import functools
 import importlib
+import io
 import os
 import sys
 
@@ -69,6 +70,9 @@ def exit_cleanly(main: Callable[..., int | None]) -> Callable[..., None]:
 
     @functools.wraps(main)
     def wrapped(*args: object, **kwargs: object) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # what the terminal cannot show is written as an escape
+                stream.reconfigure(errors="backslashreplace")
         with interruption.handled():
             try:
                 try:

@@ -82,3 +82,10 @@ def test_a_name_cannot_steer_the_terminal_or_begin_a_line(name):
     message.encode("utf-8")
     assert message.startswith("a\\")
     assert message.endswith("b: damaged: fetch it again")
+
+
+def test_what_the_terminal_cannot_show_is_an_escape():
+    code = "from ctcov_tf import errors; errors.exit_cleanly(lambda: print('caf\\u00e9 \\u6d77'))()"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert (done.returncode, done.stdout) == (0, b"caf\\xe9 \\u6d77\n")

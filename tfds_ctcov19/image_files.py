@@ -34,6 +34,15 @@ class ImageFacts:
     file_bytes: int
 
 
+def is_litter(name: str) -> bool:
+    """Whether a file is one that systems leave beside others: hidden, or Windows' thumbnails and settings of a folder.
+
+    Args:
+      name: of the file.
+    """
+    return name.startswith(".") or name.lower() in ("thumbs.db", "desktop.ini", "ehthumbs.db")
+
+
 def features(class_names: tuple[str, ...], **more: Any) -> tfds.features.FeaturesDict:
     """Returns the features that every dataset here has, and those of `more`."""
     return tfds.features.FeaturesDict(

@@ -109,6 +109,8 @@ def _content(path: pathlib.Path) -> bytes:
         content = files.read_bytes(path, MAX_BYTES)
     except OSError as error:
         raise errors.CtcovError(f"{path}: {error.strerror}: name a .tflite file that export.py wrote") from error
+    if path.suffix == ".keras":
+        raise errors.CtcovError(f"{path}: a part of a run: name the run directory that it stands in, or an export")
     if content[_IDENTIFIER] != b"TFL3":
         raise errors.CtcovError(f"{path}: not a TFLite model: name a .tflite file that export.py wrote")
     shipped.check_file(path, content)

@@ -76,6 +76,7 @@ _DESCRIPTION = (
     "ViewPosition",
     "ImageType",
     "BurnedInAnnotation",
+    "PresentationIntentType",
     "InstanceNumber",
     "NumberOfFrames",
     "Rows",
@@ -100,10 +101,22 @@ _DISPLAY = (
     "WindowCenter",
     "WindowWidth",
     "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
     "PixelData",
 )
 _BITS = (8, 16, 32)
-_HOUNSFIELD = ("HU", "US", "")  # values of RescaleType: Hounsfield units, or not said
+_HOUNSFIELD = ("HU", "HU_MOD", "H.U.", "HOUNSFIELD", "US", "")
+"""Values of RescaleType: Hounsfield units, in DICOM's words and in makers', or not said."""
+
+_MODALITY_OF_CLASS = {
+    uid.CTImageStorage: "CT",
+    uid.EnhancedCTImageStorage: "CT",
+    uid.ComputedRadiographyImageStorage: "CR",
+    uid.DigitalXRayImageStorageForPresentation: "DX",
+    uid.DigitalXRayImageStorageForProcessing: "DX",
+}
+"""Where Modality is missing, the kind of object says it."""
+
 _JPEG = {*uid.JPEGTransferSyntaxes, *uid.JPEGLSTransferSyntaxes}
 _JPEG2000 = {*uid.JPEG2000TransferSyntaxes, uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL}
 _FUNCTIONS: dict[str, window_lib.Function] = {"LINEAR_EXACT": "LINEAR_EXACT", "SIGMOID": "SIGMOID"}
@@ -144,10 +157,12 @@ class Header:
       instance: SOPInstanceUID, the same.
       sop_class: UID of the kind of object.
       transfer_syntax: UID of the encoding.
-      modality: DICOM's code, such as `CT`.
+      modality: DICOM's code, such as `CT`; where the file has none, that of its kind of object.
+      states_modality: whether the file has one.
       body_part: BodyPartExamined, upper case; empty where it is missing.
       view: ViewPosition, upper case; empty where it is missing.
       image_type: the values of ImageType, upper case.
+      intent: PresentationIntentType, upper case; empty where it is missing.
       burned_in: whether the file says that there is identifying text in its pixels.
       instance_number: InstanceNumber; None where it is missing.
       height: pixels; 0 where there is no image.
@@ -164,9 +179,11 @@ class Header:
     sop_class: str
     transfer_syntax: str
     modality: str
+    states_modality: bool
     body_part: str
     view: str
     image_type: tuple[str, ...]
+    intent: str
     burned_in: bool
     instance_number: int | None
     height: int
@@ -219,7 +236,7 @@ def grey_frames(source: Source, name: str, window: Window = LUNG, limits: Limits
         dataset = _dataset(file, name, (*_DESCRIPTION, *_DISPLAY), limits)
         header = _header(dataset, name, limits)
         _check_pixels(dataset, header, name)
-        levels = _ct_levels(window, name) if header.modality == "CT" else _display_levels(dataset)
+        levels = _ct_levels(window, dataset, name) if header.modality == "CT" else _display_levels(dataset)
         decoded = _decoded(dataset, header, name)
     for count, frame in enumerate(header.frames):
         with _guarded(name):
@@ -335,16 +352,20 @@ def _header(dataset: Dataset, name: str, limits: Limits) -> Header:
     if count > limits.frames:
         raise _over_limit(name, "states frames", "frames", limits.frames)
     number = dataset.get("InstanceNumber")
+    sop_class = str(dataset.file_meta.get("MediaStorageSOPClassUID") or "") or _text(dataset, "SOPClassUID")
+    modality = _text(dataset, "Modality").upper()
     return Header(
         study=_text(dataset, "StudyInstanceUID"),
         series=_text(dataset, "SeriesInstanceUID"),
         instance=_text(dataset, "SOPInstanceUID"),
-        sop_class=str(dataset.file_meta.get("MediaStorageSOPClassUID") or "") or _text(dataset, "SOPClassUID"),
+        sop_class=sop_class,
         transfer_syntax=str(dataset.file_meta.get("TransferSyntaxUID", "")),
-        modality=_text(dataset, "Modality").upper(),
+        modality=modality or _MODALITY_OF_CLASS.get(uid.UID(sop_class), ""),
+        states_modality=bool(modality),
         body_part=_text(dataset, "BodyPartExamined").upper(),
         view=_text(dataset, "ViewPosition").upper(),
         image_type=tuple(str(value).strip().upper() for value in _values(dataset.get("ImageType"))),
+        intent=_text(dataset, "PresentationIntentType").upper(),
         burned_in=_text(dataset, "BurnedInAnnotation").upper() == "YES",
         instance_number=None if number in (None, "") else int(number),
         height=int(dataset.get("Rows") or 0),
@@ -484,8 +505,8 @@ def _check_frame(frame: bytes, header: Header, name: str) -> None:
 Levels = Callable[[npt.NDArray, Frame], npt.NDArray]
 
 
-def _ct_levels(window: Window, name: str) -> Levels:
-    """Stored values to Hounsfield units to grey levels."""
+def _ct_levels(window: Window, dataset: Dataset, name: str) -> Levels:
+    """Stored values to Hounsfield units to grey levels; padding around the scan is black, as air is."""
 
     def levels(values: npt.NDArray, frame: Frame) -> npt.NDArray:
         if not frame.slope or frame.intercept is None or not np.isfinite([frame.slope, frame.intercept]).all():
@@ -496,26 +517,84 @@ def _ct_levels(window: Window, name: str) -> Levels:
             raise errors.CtcovError(
                 f"{name}: a map of something else than Hounsfield units: name the CT images that it was made of"
             )
-        return window_lib.grey(values * frame.slope + frame.intercept, window)
+        grey = window_lib.grey(values * frame.slope + frame.intercept, window)
+        return np.where(_padding(values, dataset), np.uint8(0), grey)
 
     return levels
 
 
 def _display_levels(dataset: Dataset) -> Levels:
-    """Stored values to grey levels as the file says that they are shown."""
+    """Stored values to grey levels as the file says that they are shown; padding is black in the picture."""
+    function = _FUNCTIONS.get(_text(dataset, "VOILUTFunction").upper(), "LINEAR")
+    narrowest = 1 if function == "LINEAR" else np.nextafter(0, 1)
     windows = zip(_numbers(dataset.get("WindowCenter")), _numbers(dataset.get("WindowWidth")), strict=False)
-    stated = next(((center, width) for center, width in windows if width >= 1), None)
-    function = _text(dataset, "VOILUTFunction").upper()
-    padding = dataset.get("PixelPaddingValue")
+    stated = next(((center, width) for center, width in windows if width >= narrowest), None)
+    modality_lut, voi_lut = (_lut(dataset, f"{kind}LUTSequence") for kind in ("Modality", "VOI"))
+    black = 255 if _text(dataset, "PhotometricInterpretation") == "MONOCHROME1" else 0
 
     def levels(values: npt.NDArray, frame: Frame) -> npt.NDArray:
-        shown = pixels.apply_modality_lut(values, dataset).astype(np.float64)
-        if dataset.get("VOILUTSequence"):
-            bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-            return window_lib.spread(pixels.apply_voi(shown.astype(np.int64), dataset), 0, 2**bits - 1)
-        if stated:
-            return window_lib.grey(shown, Window(*stated), _FUNCTIONS.get(function, "LINEAR"))
-        image = shown if padding is None else shown[values != padding]
-        return window_lib.spread(shown, image.min(initial=np.inf), image.max(initial=-np.inf))
+        padding = _padding(values, dataset)
+        if modality_lut:
+            shown = modality_lut(values).astype(np.float64)
+        else:
+            shown = pixels.apply_rescale(values, dataset).astype(np.float64)
+        if voi_lut:
+            # white is the largest entry: tables often state more bits than they use
+            grey = window_lib.spread(voi_lut(shown), 0, voi_lut.table.max())
+        elif stated:
+            grey = window_lib.grey(shown, Window(*stated), function)
+        else:
+            image = shown[~padding]
+            grey = window_lib.spread(shown, image.min(initial=np.inf), image.max(initial=-np.inf))
+        return np.where(padding, np.uint8(black), grey)
 
     return levels
+
+
+def _padding(values: npt.NDArray, dataset: Dataset) -> npt.NDArray[np.bool_]:
+    """Which stored values are no part of the image: those of PixelPaddingValue, to its range's limit."""
+    first = dataset.get("PixelPaddingValue")
+    if first is None:
+        return np.zeros(values.shape, bool)
+    last = dataset.get("PixelPaddingRangeLimit")
+    low, high = sorted((int(first), int(first if last is None else last)))
+    return (values >= low) & (values <= high)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Lut:
+    """A look-up table (PS3.3 C.11.1.1.1, C.11.2.1.1).
+
+    Attributes:
+      first: value that the first entry stands for; those below get it too.
+      table: the entries.
+    """
+
+    first: int
+    table: npt.NDArray
+
+    def __call__(self, values: npt.NDArray) -> npt.NDArray:
+        return self.table[np.clip(np.rint(values) - self.first, 0, len(self.table) - 1).astype(np.intp)]
+
+
+def _lut(dataset: Dataset, keyword: str) -> _Lut | None:
+    """The first table of a sequence, whatever its number of bits: makers state 8 to 16 and store words or bytes."""
+    sequence = dataset.get(keyword)
+    if not sequence:
+        return None
+    entries, first, bits = (int(number) for number in sequence[0].LUTDescriptor)
+    entries = entries or 1 << 16
+    data = sequence[0].LUTData
+    if isinstance(data, bytes):
+        words = len(data) >= 2 * entries
+        table = np.frombuffer(data, "<u2" if words else "u1")
+        if bits <= 8 and not words and len(data) < entries:
+            raise ValueError("a table shorter than it states")
+    else:
+        table = np.atleast_1d(np.asarray(data))
+        if len(table) < entries and bits <= 8:  # two entries of a byte in each word
+            table = table.astype("<u2").view("u1")
+    if len(table) < entries:
+        raise ValueError("a table shorter than it states")
+    signed = int(dataset.get("PixelRepresentation") or 0) == 1
+    return _Lut(first - (1 << 16) if signed and first >= 1 << 15 else first, table[:entries].astype(np.int64))

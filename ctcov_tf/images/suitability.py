@@ -111,6 +111,7 @@ _LATERAL = {"LL", "RL", "LATERAL", "LLD", "RLD", "LAT"}
 _AXIAL = 0.7  # least share of the body's axis in a slice's normal: up to 45 degrees from it
 
 NO_BODY_PART = "the body part is not stated, or none that is known here: held to be the chest"
+FOUND_MODALITY = "the modality is not stated: taken from the kind of object"
 NO_MODALITY = "the model does not say which modality it knows"
 
 
@@ -142,6 +143,8 @@ def check(header: "Header", known: Modality | None, name: str) -> None:
         raise Unsuitable(name, "holds no image", another)
     if header.samples != 1 or header.photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise Unsuitable(name, "colour image", "name the grey image that it was made of")
+    if header.intent == "FOR PROCESSING":
+        raise Unsuitable(name, "for processing, not to be looked at", "name the image made of it for presentation")
     if header.burned_in:
         raise Unsuitable(name, "identifying text in its pixels (burned-in annotation)", "name the image without it")
     if header.body_part in _FOREIGN:
@@ -154,7 +157,8 @@ def check(header: "Header", known: Modality | None, name: str) -> None:
 
 def remarks(header: "Header", known: Modality | None) -> list[str]:
     """What should be said of a file that was let pass."""
-    found = [] if header.body_part in _CHEST else [NO_BODY_PART]
+    found = [] if header.states_modality else [FOUND_MODALITY]
+    found += [] if header.body_part in _CHEST else [NO_BODY_PART]
     return found if known else [*found, NO_MODALITY]
 
 

@@ -24,14 +24,12 @@ class Window:
     width: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.center) and np.isfinite(self.width) and self.width >= 1):
-            raise errors.CtcovError(
-                f"window {self.center:g} {self.width:g}: not a centre and a width of at least 1: "
-                f"the lung window is {LUNG_CENTER:g} {LUNG_WIDTH:g}"
-            )
+        if not (np.isfinite(self.center) and np.isfinite(self.width) and self.width > 0):
+            raise errors.CtcovError(f"window {self.center:g} {self.width:g}: no centre and width above 0: {_REMEDY}")
 
 
 LUNG_CENTER, LUNG_WIDTH = -600.0, 1500.0
+_REMEDY = f"the lung window is {LUNG_CENTER:g} {LUNG_WIDTH:g}"
 LUNG = Window(LUNG_CENTER, LUNG_WIDTH)
 """Lung window of chest CT: -1350 to 150 HU."""
 
@@ -45,6 +43,8 @@ def of(given: tuple[float, float] | None) -> Window:
     Raises:
       CtcovError: there is no such window.
     """
+    if given and given[1] < 1:
+        raise errors.CtcovError(f"window {given[0]:g} {given[1]:g}: narrower than one Hounsfield unit: {_REMEDY}")
     return Window(*given) if given else LUNG
 
 

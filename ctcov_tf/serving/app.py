@@ -56,7 +56,7 @@ def create(
     app.add_middleware(HostGuard, hosts=hosts)
     app.add_middleware(Observer, metrics=metrics)
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=["GET", "HEAD"])
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 

@@ -29,8 +29,11 @@ class Bodies:
           request: whose content has not been read.
 
         Raises:
-          Refusal: it, or all of them together, are above the limit.
+          Refusal: it is compressed, or it, or all of them together, are above the limit.
         """
+        coding = request.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            raise Refusal(415, f"Content-Encoding {coding[:20]!r} is not taken: send the request uncompressed")
         if int(request.headers.get("content-length", 0)) > self._limits.body:
             raise self._too_large()
         body = bytearray()

@@ -22,6 +22,7 @@ SIGNATURE = "serving_default"
 EXPLAIN = "explain"
 METHOD = "tensorflow/serving/predict"
 _OTHER_METHODS = {"classify": "classification", "regress": "regression"}
+_FORM = '{"instances": [{"b64": "..."}]}'
 _SHOWN = 100  # characters of a request that an error repeats
 
 
@@ -164,6 +165,8 @@ def signature(info: ModelInfo) -> dict[str, Any]:
 def _parse(body: bytes, limits: Limits) -> dict[str, Any]:
     if not body:
         raise Refusal(400, "JSON Parse error: The document is empty")
+    if body.lstrip(b" \t\r\n")[:1] not in (b"{", b"["):
+        raise Refusal(400, f"JSON Parse error: the body is no JSON: send {_FORM}, each image file in base64")
     if sum(map(body.count, (b"{", b"[", b","))) > limits.values:
         raise Refusal(413, f"JSON of more than {limits.values} values: send at most {limits.images} images at once")
     try:

@@ -149,3 +149,9 @@ def test_a_shipped_file_that_is_named_by_its_path_is_held_to_its_hash(mean_grey_
     (folder / "other.tflite").write_bytes(mean_grey_file.read_bytes())
     with pytest.raises(errors.CtcovError, match="not the file that was shipped"):
         runner.EdgeModel(folder / "other.tflite")
+
+
+def test_a_keras_file_is_told_where_it_belongs(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"PK\x03\x04")
+    with pytest.raises(errors.CtcovError, match="name the run directory that it stands in"):
+        runner.EdgeModel(tmp_path / "model.keras")

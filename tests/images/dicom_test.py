@@ -108,7 +108,7 @@ def test_a_radiograph_is_shown_as_its_file_says():
     lut.LUTDescriptor, lut.LUTData = [4096, 0, 16], [(4095 - value) * 16 for value in range(4096)]
     lut["LUTDescriptor"].VR = lut["LUTData"].VR = "US"
     (looked_up,) = grey(samples.radiograph(values, VOILUTSequence=[lut]))
-    np.testing.assert_allclose(looked_up, (4095 - values) * 16 / 65535 * 255, atol=0.5)
+    np.testing.assert_allclose(looked_up, (4095 - values) * 16 / 65520 * 255, atol=0.5)
 
 
 def test_padding_around_a_radiograph_does_not_dim_it():
@@ -401,3 +401,87 @@ def test_decoders_do_not_talk(name, capfd, caplog):
         grey(data[:-3000] + bytes(3000))
     assert capfd.readouterr() == ("", "")
     assert caplog.text == ""
+
+
+def with_lut(values, entries, bits, data, keyword="VOILUTSequence", **more):
+    """A film with a look-up table as a maker stores it."""
+    lut = pydicom.Dataset()
+    lut.LUTDescriptor = [entries, 0, bits]
+    lut.add_new("LUTData", "OW" if isinstance(data, bytes) else "US", data)
+    return samples.radiograph(values, **{keyword: [lut]}, **more)
+
+
+TABLE = np.arange(256) * 16
+
+
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+@pytest.mark.parametrize(
+    ("bits", "data"),
+    [
+        (16, TABLE.astype("<u2").tobytes()),
+        (12, TABLE.astype("<u2").tobytes()),
+        (10, [int(level) for level in TABLE]),
+        (8, (TABLE // 16).astype("u1").tobytes()),
+        (8, (TABLE // 16).astype("<u2").tobytes()),
+    ],
+)
+def test_a_table_is_applied_whatever_bits_it_states(keyword, bits, data):
+    """Its largest entry is white, although the table states room for more."""
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    (found,) = grey(with_lut(values, 256, bits, data, keyword))
+    np.testing.assert_array_equal(found, values)
+
+
+def test_a_table_that_is_cut_is_damage():
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    with pytest.raises(errors.CtcovError, match="damaged DICOM file"):
+        grey(with_lut(values, 256, 16, TABLE[:100].astype("<u2").tobytes()))
+
+
+@pytest.mark.parametrize("limit", [False, True])
+def test_padding_around_a_scan_is_black(limit):
+    values = np.full((8, 8), -600)
+    values[0], values[1] = 2000, 1950 if limit else 2000
+    dataset = pydicom.dcmread(io.BytesIO(samples.ct(values)))
+    first, second = (int(row[0]) for row in dataset.pixel_array[:2])
+    (plain,) = grey(samples.content(dataset))
+    assert (plain[:2] == 255).all()
+    dataset.add_new("PixelPaddingValue", "SS" if dataset.PixelRepresentation else "US", first)
+    if limit:
+        dataset.add_new("PixelPaddingRangeLimit", "SS" if dataset.PixelRepresentation else "US", second)
+    (found,) = grey(samples.content(dataset))
+    assert (found[:2] == 0).all()
+    np.testing.assert_array_equal(found[2:], plain[2:])
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_of_a_film_plays_no_part_and_is_black(photometric):
+    values = np.tile(np.arange(100, dtype=np.uint16), (4, 1))
+    values[:, :10] = 4094
+    values[:, 10:20] = 4095
+    data = samples.radiograph(
+        values, PixelPaddingValue=4095, PixelPaddingRangeLimit=4094, PhotometricInterpretation=photometric
+    )
+    (found,) = grey(data)
+    assert (found[:, :20] == 0).all()
+    assert sorted((found[0, 20], found[0, 99])) == [0, 255]
+
+
+@pytest.mark.parametrize(("function", "applies"), [("LINEAR_EXACT", True), ("SIGMOID", True), ("LINEAR", False)])
+def test_a_window_narrower_than_one_is_a_window_where_the_standard_says_so(function, applies):
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    more = {"RescaleSlope": 1 / 256, "RescaleIntercept": 0, "VOILUTFunction": function}
+    (found,) = grey(samples.radiograph(values, WindowCenter="0.25", WindowWidth="0.5", **more))
+    assert (found[8:].min() > 220) == applies
+
+
+@pytest.mark.parametrize("word", ["HU", "HU_MOD", "HOUNSFIELD", "H.U.", "hu"])
+def test_words_for_hounsfield_units(word):
+    assert len(grey(samples.ct(RAMP, RescaleType=word))) == 1
+
+
+def test_a_missing_modality_is_that_of_the_kind_of_object():
+    film = changed(samples.radiograph(np.arange(256, dtype=np.uint16).reshape(16, 16)), Modality=None)
+    header = dicom.read_header(film, "it")
+    assert header.modality in ("CR", "DX")
+    assert not header.states_modality

@@ -109,3 +109,13 @@ def test_an_unknown_body_part_is_remarked_upon():
         suitability.check(found, "CT", "it")
         assert suitability.remarks(found, "CT") == [suitability.NO_BODY_PART]
     assert suitability.remarks(header(samples.ct(RAMP)), None) == [suitability.NO_MODALITY]
+
+
+def test_a_missing_modality_is_remarked_and_raw_films_are_refused():
+    values = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    header = dicom.read_header(samples.radiograph(values, Modality=""), "film")
+    suitability.check(header, "CXR", "film")
+    assert suitability.FOUND_MODALITY in suitability.remarks(header, "CXR")
+    raw = dicom.read_header(samples.radiograph(values, PresentationIntentType="FOR PROCESSING"), "film")
+    with pytest.raises(suitability.Unsuitable, match="for processing, not to be looked at"):
+        suitability.check(raw, "CXR", "film")

@@ -1,6 +1,7 @@
 """Every address, with a model that is there at once and no server."""
 
 import asyncio
+import gzip
 import io
 import json
 import threading
@@ -324,3 +325,26 @@ def test_a_request_that_the_stopping_server_gives_up_is_told_so(client, held, ro
     asyncio.run(cancelled())
     assert sent[0]["status"] == 503
     assert json.loads(sent[1]["body"]) == {"error": "The server stops: ask again later"}
+
+
+@pytest.mark.parametrize(
+    "body", [b"\x89PNG\r\n\x1a\n" + bytes(999), b"--edge\r\nContent-Disposition: form-data", b"{,", b"a"]
+)
+def test_what_is_no_json_is_told_the_form(client, body):
+    answer = client.post(PREDICT, content=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"].startswith("JSON Parse error")
+    if body[:1] != b"{":
+        assert "base64" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "GZIP"])
+def test_a_compressed_request_is_415(client, rows, image, coding):
+    content = gzip.compress(json.dumps(rows(image)).encode())
+    answer = client.post(PREDICT, content=content, headers={"content-encoding": coding})
+    assert answer.status_code == 415
+    assert "uncompressed" in answer.json()["error"]
+
+
+def test_load_balancers_may_ask_with_head(client):
+    assert client.request("HEAD", "/healthz").status_code == 200

@@ -109,7 +109,8 @@ def _published(folder: epath.Path) -> Iterator[tuple[epath.Path, str, str]]:
     for part in PARTS:
         for class_name in CLASS_NAMES:
             images = folder / part / class_name
-            files = [path for path in sorted(images.iterdir()) if path.name[0] != "."] if images.is_dir() else []
+            there = sorted(images.iterdir()) if images.is_dir() else []
+            files = [path for path in there if not image_files.is_litter(path.name)]
             if not files and (folder / part).is_dir():
                 raise DatasetError(
                     f"chest_xray_pneumonia: {images}: no such folder or nothing in it: unpack the whole archive"

@@ -69,7 +69,8 @@ class Builder(archive_builder.ArchiveBuilder):
                 names = folder / "Data-split" / class_name / f"{part}CT_{class_name}.txt"
                 if not names.exists():
                     raise DatasetError(f"covid_ct: {names}: no such list: give the official split with the images")
-                listed.update(dict.fromkeys(names.read_text().split("\n"), split))
+                lines = names.read_bytes().decode("utf-8-sig", "replace").replace("\r\n", "\n").split("\n")
+                listed.update(dict.fromkeys(lines, split))
             listed.pop("", None)
             _compare(images, there, set(listed))
             for name, split in listed.items():
@@ -121,7 +122,7 @@ def _compare(images: epath.Path, there: set[str], listed: set[str]) -> None:
             f"covid_ct: {images / missing[0]}: listed in Data-split and not there ({len(missing)} in all): "
             "unpack the images again"
         )
-    extra = sorted(name for name in there - listed if not name.startswith("."))
+    extra = sorted(name for name in there - listed if not image_files.is_litter(name))
     if extra:
         raise DatasetError(
             f"covid_ct: {images / extra[0]}: in no list of Data-split ({len(extra)} in all): "

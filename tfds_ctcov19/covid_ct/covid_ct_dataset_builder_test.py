@@ -193,3 +193,11 @@ def test_real_collection(tmp_path):
         return
     shutil.copy(folder / patients.LABELS_TABLE, tmp_path)
     assert all(with_tables[key] == patient for key, patient in patients.read_patients(tmp_path).items())
+
+
+def test_what_windows_leaves_and_its_marks_in_lists_are_passed_over(archive):
+    for name in "Thumbs.db", "desktop.ini", "._x.png":
+        (archive / "Images" / "CT_COVID" / name).write_bytes(b"x")
+    for path in (archive / "Data-split").rglob("*.txt"):
+        path.write_text("\ufeff" + path.read_text(), encoding="utf-8")
+    assert len(testing.rows_of(build(archive))) > 0
