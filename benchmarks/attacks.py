@@ -239,8 +239,8 @@ def _growth(server: embedded_server.Asked, calls: int) -> dict[str, float]:
 
 def _record(options: Options, tally: Tally, growth: dict[str, float]) -> dict[str, Any]:
     facts = {name: {"tried": count, "through": _through(tally, name)} for name, count in tally.tried.items()}
-    values = {name: timing.spread([fact["through"]]) for name, fact in facts.items()}
-    case = record.Case("attempts", "got through", values, {}, facts)
+    values = {f"{name}: {fact['through']} got through": timing.spread([fact["tried"]]) for name, fact in facts.items()}
+    case = record.Case("what a stranger tried", "attempts", values)
     goals = [record.Goal("attempts that got through", len(tally.through), 0)]
     if not options.only:
         goals.append(record.Goal("attempts", sum(tally.tried.values()), 400, at_least=True))

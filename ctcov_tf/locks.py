@@ -14,6 +14,7 @@ import os
 import pathlib
 import socket
 import time
+from typing import IO
 
 from ctcov_tf import errors
 
@@ -72,12 +73,12 @@ def try_lock(work: pathlib.Path) -> Iterator[Holder | None]:
       None while this process holds it, else who does.
     """
     path = lock_file(work)
-    holder = _acquire(path)
+    other = _acquire(path)
     try:
-        yield holder
+        yield other
     finally:
-        if holder is None:
-            path.unlink(missing_ok=True)
+        if other is None:
+            _release(path)
 
 
 @contextlib.contextmanager
@@ -127,24 +128,58 @@ def holder(work: pathlib.Path) -> Holder | None:
 
 def _acquire(path: pathlib.Path) -> Holder | None:
     """Makes the lock file, or says whose it is."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / _GUARD).open("w") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+    with _guarded(path.parent):
         while True:
             try:
                 descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
             except FileExistsError:
-                holder = _read(path)
-                if holder is None:
+                other = _read(path)
+                if other is None:
                     continue
-                if not holder.is_dead():
-                    return holder
+                if not other.is_dead():
+                    return other
                 path.unlink(missing_ok=True)
             else:
                 me = Holder(socket.gethostname(), os.getpid(), _began(os.getpid()))
                 with open(descriptor, "w", encoding="utf-8") as file:
                     json.dump(dataclasses.asdict(me), file)
                 return None
+
+
+def _release(path: pathlib.Path) -> None:
+    """Removes the lock file, and the folder of locks with the last of them."""
+    if not path.exists():  # the work was removed with its locks
+        return
+    with _guarded(path.parent):
+        path.unlink(missing_ok=True)
+        if [other.name for other in path.parent.iterdir()] == [_GUARD]:
+            (path.parent / _GUARD).unlink()
+            with contextlib.suppress(OSError):  # another process has made a guard anew, and keeps the folder
+                path.parent.rmdir()
+
+
+@contextlib.contextmanager
+def _guarded(folder: pathlib.Path) -> Iterator[None]:
+    """Holds a folder of locks against other processes of this host; makes it where it is missing."""
+    while (guard := _guard(folder)) is None:
+        pass
+    with guard:
+        yield
+
+
+def _guard(folder: pathlib.Path) -> IO[str] | None:
+    """The guard of a folder, held; None where the folder was removed, or made anew, meanwhile."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        guard = (folder / _GUARD).open("w")
+    except (FileNotFoundError, FileExistsError):
+        return None
+    fcntl.flock(guard, fcntl.LOCK_EX)
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(guard.fileno()), os.stat(folder / _GUARD)):
+            return guard
+    guard.close()
+    return None
 
 
 def _read(path: pathlib.Path) -> Holder | None:

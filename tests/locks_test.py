@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -136,3 +137,29 @@ def test_work_that_another_process_does_is_one_line(tmp_path, start):
     process.wait()
     with locks.held(tmp_path / "run", "trained into"):
         pass
+
+
+def test_nothing_is_left_beside_the_work(tmp_path):
+    with locks.try_lock(tmp_path / "one"), locks.try_lock(tmp_path / "other"):
+        pass
+    assert not list(tmp_path.iterdir())
+    with locks.try_lock(tmp_path / "work" / "x"):
+        shutil.rmtree(tmp_path / "work")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_of_locks_may_go_while_others_wait_for_it(tmp_path, start):
+    """Each process takes and gives back the same lock many times: two are never inside at once."""
+    code = """
+import pathlib, sys
+from ctcov_tf import locks
+work = pathlib.Path(sys.argv[1]) / "work"
+for _ in range(60):
+    with locks.lock(work, poll=0.001):
+        (work.parent / "inside").mkdir()
+        (work.parent / "inside").rmdir()
+print("done")
+"""
+    processes = [start(code, tmp_path) for _ in range(3)]
+    assert [process.communicate(timeout=120)[0] for process in processes] == ["done\n"] * 3
+    assert not list(tmp_path.iterdir())

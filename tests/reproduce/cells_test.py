@@ -112,7 +112,7 @@ def test_a_failure_stops_or_leaves_the_others(cell, monkeypatch, done):
 
     monkeypatch.setattr(cells, "_do", fail)
     both = [of_name(cell, "a"), of_name(cell, "b")]
-    assert cells.work(both, JUDGING, keep_going=True) == {"a": "a: diverged badly"}
+    assert cells.work(both, JUDGING, keep_going=True) == {"a": "a: diverged\\nbadly"}
     assert done == ["b"]
     with pytest.raises(errors.CtcovError, match="diverged"):
         cells.work(both, JUDGING)

@@ -86,12 +86,22 @@ def visitor(open_server):
     return Visitor(open_server)
 
 
+@pytest.fixture
+def logged_in(guarded_server):
+    """A visitor who gave the token."""
+    visitor = Visitor(guarded_server)
+    assert visitor.request("POST", "/page/login", data={"username": "x", "password": "secret"}).status_code == 200
+    return visitor
+
+
 def functions(visitor):
     config = visitor.request("GET", "/page/config").json()
     return [(one["id"], len(one["inputs"])) for one in config["dependencies"]]
 
 
-def test_no_function_takes_a_file_that_its_visitor_did_not_upload(visitor, tmp_path):
+@pytest.mark.parametrize("who", ["visitor", "logged_in"])
+def test_no_function_takes_a_file_that_its_visitor_did_not_upload(who, request, tmp_path):
+    visitor = request.getfixturevalue(who)
     (tmp_path / "link").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "pipe")
     foreign = (*FOREIGN, str(tmp_path / "link"), str(tmp_path / "pipe"))
