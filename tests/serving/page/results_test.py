@@ -39,7 +39,7 @@ def test_order_is_that_of_the_files_then_of_the_slices(ask):
     assert [one.name for one in found.images[:2]] == ["a", "b"]
     assert [one.place["slice"] for one in found.images[2:]] == [1, 2, 3]
     assert found.studies[0]["series"][0]["slices"] == 3
-    assert steps == [(0, 2), (1, 2), (1, 3), (2, 3), (3, 3)]
+    assert steps == [(0, 2), (1, 2), *[(0, 3)] * 3, (1, 3), (2, 3), (3, 3)]
 
 
 def test_large_images_are_shown_smaller_and_small_ones_as_they_are(ask):
