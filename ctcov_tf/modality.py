@@ -16,6 +16,7 @@ VIEWS: dict[Modality, str] = {"CT": "axial chest CT slices", "CXR": "frontal che
 _DATASETS: dict[str, Modality] = {
     "covid_ct": "CT",
     "ctcov19": "CT",
+    "covid_ct_md": "CT",
     "mosmed": "CT",
     "ct_lesions": "CT",
     "siim_covid19": "CXR",

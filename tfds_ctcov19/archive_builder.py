@@ -48,26 +48,31 @@ class ArchiveBuilder(generation.ParallelBuilder, skip_registration=True):  # typ
         """Applies what the config decides: which images to keep, and in which split."""
         return Arrangement(records)
 
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        """The splits of the config; every class must be in each."""
+        return SPLITS
+
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         folder = self._archive(dl_manager)
         listed = list(self._list_records(folder, dl_manager))
         readable, unreadable = records_lib.read_all(item for item in listed if isinstance(item, Record))
         arranged = self._arrange(readable)
         kept, dropped = arranged.kept, [item for item in listed if isinstance(item, Omission)] + arranged.dropped
-        table = records_lib.count(kept, SPLITS, self.CLASSES)
+        table = records_lib.count(kept, self._parts, self.CLASSES)
         records_lib.check(
             kept, table, self.info.full_name, groups_disjoint=(self.info.metadata or {}).get("groups_disjoint", True)
         )
         self._report = {
             "dataset": self.info.full_name,
             "images": table,
-            "groups": {split: len({r.group_id for r in kept if r.split == split}) for split in SPLITS},
+            "groups": {split: len({r.group_id for r in kept if r.split == split}) for split in self._parts},
             "unreadable": [vars(omission) for omission in unreadable],
             "dropped": [vars(omission) for omission in dropped],
             "notes": arranged.notes,
             "published": {"title": self.PUBLISHED_TITLE, "images": self.PUBLISHED},
         }
-        return {split: self._generate_examples([r for r in kept if r.split == split]) for split in SPLITS}
+        return {split: self._generate_examples([r for r in kept if r.split == split]) for split in self._parts}
 
     def _make_example(self) -> Callable[[Record], generation.Keyed]:
         return Record.keyed_example

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import PIL.Image
 
 from tfds_ctcov19.errors import DatasetError
-from tfds_ctcov19.image_files import UnreadableImageError
+from tfds_ctcov19.image_files import MAX_PIXELS, UnreadableImageError
 
 CENTER, WIDTH = -600.0, 1500.0
 """Of the lung window, Hounsfield units."""
@@ -104,6 +104,36 @@ def slice_mask(path: epath.Path, index: int) -> npt.NDArray[np.bool_]:
       index: of the slice, from the feet.
     """
     return volume(path)[index] > 0
+
+
+def ct_png(data: bytes) -> bytes:
+    """A CT slice in a DICOM file as a picture, in the lung window.
+
+    Args:
+      data: the file's content.
+
+    Raises:
+      UnreadableImageError: it is damaged, holds no single grey slice, no Hounsfield units, or one grey level alone.
+      DatasetError: pydicom is not installed.
+    """
+    pydicom = need("pydicom", "dicom")
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(data))
+        if int(dataset.Rows) * int(dataset.Columns) * int(dataset.get("NumberOfFrames") or 1) > MAX_PIXELS:
+            raise UnreadableImageError(f"more than {MAX_PIXELS:,} pixels")
+        if "RescaleSlope" not in dataset or "RescaleIntercept" not in dataset:
+            raise UnreadableImageError("no Hounsfield units: its values are not rescaled")
+        values = dataset.pixel_array
+        if values.ndim != 2:
+            raise UnreadableImageError("no single grey slice")
+        levels = grey(values.astype(np.float32) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept))
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # pydicom raises errors of every kind on damaged files
+        raise UnreadableImageError(" ".join(str(error).split()) or type(error).__name__) from error
+    if levels.min() == levels.max():
+        raise UnreadableImageError("one grey level alone in the lung window: it shows nothing")
+    return png(levels)
 
 
 def film_png(data: bytes) -> bytes:
