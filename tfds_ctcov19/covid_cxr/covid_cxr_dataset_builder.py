@@ -7,8 +7,8 @@ from etils import epath
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder, duplicates, image_files
-from tfds_ctcov19.covid_cxr import protocol, tables
+from tfds_ctcov19 import archive_builder, duplicates, image_files, masks
+from tfds_ctcov19.covid_cxr import opacities, protocol, tables
 from tfds_ctcov19.records import Arrangement, Omission, Record
 
 COMMIT = "6a4242344473ccb5ed0d2148d8c7bfb1691e4ed8"
@@ -18,8 +18,11 @@ PATIENTS_LEAK = "the paper's split is by image, so images of one patient stand i
 class Builder(archive_builder.ArchiveBuilder):
     """Reads the ieee8023 collection, or class folders with `labels.csv`; the patient is the group."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {  # noqa: RUF012
+        "1.0.0": "First release.",
+        "1.1.0": "Masks of opacities and lungs as features; images, labels and splits are those of 1.0.0.",
+    }
     DEFAULT_BUILDER_CONFIG_NAME = "by_patient"
     BUILDER_CONFIGS = [  # noqa: RUF012
         tfds.core.BuilderConfig(
@@ -34,7 +37,7 @@ class Builder(archive_builder.ArchiveBuilder):
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = """\
     it holds metadata.csv and images/, from https://github.com/ieee8023/covid-chestxray-dataset, or labels.csv and the
-    folders Covid-19/, Pneumonia/ and No_findings/
+    folders Covid-19/, Pneumonia/ and No_findings/; masks of opacities are read from cxr_opacities/ in it or beside it
     """
     CLASSES = ("covid19", "other_pneumonia", "normal")
     URL = f"https://codeload.github.com/ieee8023/covid-chestxray-dataset/zip/{COMMIT}"
@@ -54,6 +57,7 @@ class Builder(archive_builder.ArchiveBuilder):
                 age=tfds.features.Scalar(np.int32, doc="years, -1 where unknown"),
                 sex=tfds.features.Text(doc="M, F or empty where unknown"),
                 license=tfds.features.Text(doc="of the image, empty where not stated"),
+                **masks.features(lungs=True),
             ),
             supervised_keys=("image", "label"),
             homepage="https://github.com/ieee8023/covid-chestxray-dataset",
@@ -73,7 +77,8 @@ class Builder(archive_builder.ArchiveBuilder):
         self, folder: epath.Path, dl_manager: tfds.download.DownloadManager
     ) -> Iterator[Record | Omission]:
         del dl_manager
-        return tables.read_labels(folder) if _has_class_folders(folder) else tables.read_metadata(folder)
+        found = tables.read_labels(folder) if _has_class_folders(folder) else tables.read_metadata(folder)
+        return opacities.add(found, folder)
 
     def _arrange(self, records: list[Record]) -> Arrangement:
         records, dropped = duplicates.drop_identical(records, self.name)

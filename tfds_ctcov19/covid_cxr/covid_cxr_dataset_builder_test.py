@@ -4,10 +4,11 @@ import os
 import pathlib
 import shutil
 
+import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import testing
+from tfds_ctcov19 import masks, testing
 from tfds_ctcov19.covid_cxr import covid_cxr_dataset_builder, tables
 from tfds_ctcov19.errors import DatasetError
 
@@ -44,6 +45,19 @@ def build(folder: pathlib.Path, config: str = "by_patient", data_dir: str = "bui
     return testing.build(covid_cxr_dataset_builder.Builder, folder, config, data_dir)
 
 
+def draw(place: pathlib.Path, rows: dict[str, str]) -> None:
+    """Masks of films, by their names among class folders and in the repository: a square of 8 of 16 x 16 pixels."""
+    (place / "masks").mkdir(parents=True)
+    lines = ["filename,project_file,original,mask,lung_mask"]
+    for number, (name, original) in enumerate(rows.items()):
+        mask = np.zeros((16, 16), bool)
+        (place / "masks" / f"{number}_lung.png").write_bytes(masks.png(~mask))
+        mask[:8, :8] = number == 0
+        (place / "masks" / f"{number}_opacity.png").write_bytes(masks.png(mask))
+        lines.append(f",cxr_covid/{name},{original},masks/{number}_opacity.png,masks/{number}_lung.png")
+    (place / "labels.csv").write_text("\n".join(lines) + "\n")
+
+
 def reasons(builder: tfds.core.DatasetBuilder) -> dict[str, str]:
     return {omission["file"]: omission["reason"] for omission in testing.report_of(builder)["dropped"]}
 
@@ -63,6 +77,41 @@ def test_features_of_the_class_folders(labels):
     assert rows["Covid-19/covid_3_0.jpg"]["age"] == -1
     assert rows["Pneumonia/00000032_000.jpg"]["source"] == b"nih"
     assert rows["Pneumonia/pneu_22.png"]["file_format"] == b"PNG"
+
+
+@pytest.mark.parametrize("place", ["archive/cxr_opacities", "cxr_opacities"])
+def test_masks_of_opacities_take_the_size_of_their_film(labels, place):
+    drawn = {"Covid-19/covid_2_0.jpg": "a.jpg", "Pneumonia/pneu_22.png": "b.png"}
+    draw(labels.parent / place, {**drawn, "none.png": "c.png"})
+    rows = testing.rows_of(build(labels))
+    film = rows["Covid-19/covid_2_0.jpg"]
+    lesion, lungs = (np.squeeze(film[name]) for name in ("lesion_mask", "lung_mask"))
+    assert lesion.shape == (film["height"], film["width"])
+    assert set(np.unique(lesion)) == {0, 255}
+    assert lesion[: film["height"] // 2, : film["width"] // 2].all()
+    assert (lesion > 0).mean() == pytest.approx(0.25, abs=0.02)
+    assert lungs.all()
+    assert (film["lesions"], rows["Pneumonia/pneu_22.png"]["lesions"]) == (b"mask", b"none")
+    others = [row for name, row in rows.items() if name not in drawn]
+    assert {row["lesions"] for row in others} == {b""}
+    assert not any(row["lesion_mask"].any() or row["lung_mask"].any() for row in others)
+
+
+def test_masks_go_with_films_of_the_repository(repository):
+    draw(repository.parent / "cxr_opacities", {"Covid-19/other_name.jpg": "covid-2-day0.jpg"})
+    rows = testing.rows_of(build(repository))
+    assert [name for name, row in rows.items() if row["lesions"]] == ["images/covid-2-day0.jpg"]
+
+
+def test_masks_that_are_missing_or_no_image_are_refused_in_one_line(labels):
+    draw(labels / "cxr_opacities", {"Covid-19/covid_2_0.jpg": "a.jpg"})
+    mask = labels / "cxr_opacities" / "masks" / "0_opacity.png"
+    mask.write_bytes(b"no image")
+    with pytest.raises(DatasetError, match=r"0_opacity\.png: no image"):
+        build(labels)
+    mask.unlink()
+    with pytest.raises(DatasetError, match=r"0_opacity\.png: listed in labels\.csv and not there"):
+        build(labels)
 
 
 def test_what_is_left_out_of_the_class_folders_is_named(labels, capsys):
