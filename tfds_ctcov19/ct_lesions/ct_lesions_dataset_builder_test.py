@@ -43,7 +43,7 @@ def test_masks_go_with_their_slices_and_tell_the_label(labels):
 
 @pytest.fixture
 def published(tmp_path):
-    """Eight cases as published, one with a mask of another shape, and the slices of SIRM."""
+    """Eight cases as published, one with a mask of another shape, a volume of MedSeg, and the slices of SIRM."""
     rng, folder = np.random.default_rng(0), tmp_path / "archive"
     for number in range(8):
         name = f"coronacases_{number:03}.nii.gz" if number % 2 else f"radiopaedia_{number}.nii.gz"
@@ -55,8 +55,16 @@ def published(tmp_path):
         if number == 7:
             mask = mask[:-1]
         write_volume(folder / ct_lesions_dataset_builder.CASE_MASKS / name, mask)
+    lungs = np.zeros((7, 16, 16), np.uint8)
+    lungs[:4, 2:14, 2:7] = 1
+    mask = np.zeros_like(lungs)
+    mask[0, 4:8, 3:5], mask[0, 8:10, 3:5], mask[3, 12:14, 2:7] = 1, 2, 3
+    write_volume(folder / "rp_im" / "4.nii.gz", rng.integers(-1400, 200, lungs.shape).astype(np.int16))
+    write_volume(folder / "rp_msk" / "4.nii.gz", mask)
+    write_volume(folder / "rp_lung_msk" / "4.nii.gz", lungs)
     mask = np.zeros((10, 16, 16), np.uint8)
     mask[::2, 5:9, 5:9] = 2
+    mask[1, 5:9, 5:9] = 3
     write_volume(folder / ct_lesions_dataset_builder.SIRM_MASKS, mask)
     write_volume(folder / ct_lesions_dataset_builder.SIRM_IMAGES, rng.integers(-1400, 200, mask.shape).astype(np.int16))
     return folder
@@ -76,6 +84,19 @@ def test_volumes_as_published(published):
     sirm = [row for row in rows.values() if row["source"].startswith(b"SIRM")]
     assert [len(sirm), sum(row["label"] for row in sirm)] == [10, 5]
     assert not any(row["lung_mask"].any() for row in sirm)
+    medseg = {name: row for name, row in rows.items() if row["source"].startswith(b"MedSeg")}
+    assert {name: row["lesions"] for name, row in medseg.items()} == {
+        "medseg-4/000": b"mask",
+        "medseg-4/003": b"none",
+    }, "slices with a lung; fluid beside the lung is no lesion"
+    assert {(np.squeeze(row["lung_mask"]) > 0).sum() for row in medseg.values()} == {60}
+    assert (np.squeeze(medseg["medseg-4/000"]["lesion_mask"]) > 0).sum() == 12, "ground glass and consolidation"
+
+
+def test_a_volume_without_its_masks_is_named(published):
+    (published / "rp_lung_msk" / "4.nii.gz").unlink()
+    dropped = {one["file"]: one["reason"] for one in testing.report_of(build(published))["dropped"]}
+    assert dropped["rp_im/4.nii.gz"].startswith("unreadable, or its mask is")
 
 
 def test_a_mask_that_is_no_image_is_named_and_a_missing_one_refused(labels):
