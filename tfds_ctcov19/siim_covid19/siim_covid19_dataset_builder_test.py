@@ -105,6 +105,40 @@ def test_the_published_archive_and_copies_of_it(tmp_path, dicom):
     assert testing.report_of(builder)["dropped"] == [{"file": "gone", "reason": "no file of this name"}]
 
 
+def test_squashed_copies_with_a_table_of_their_originals(tmp_path):
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    write_published(folder, dicom=False)
+    names = sorted(path.stem for path in (folder / "copies").iterdir())
+    for path in list((folder / "copies").iterdir()):
+        PIL.Image.open(path).resize((16, 16)).save(folder / "copies" / f"{path.stem}_image.png")
+        path.unlink()
+    rows = ["image_id,dim0,dim1,split", *(f"{name},32,40,train" for name in names)]
+    (folder / "copies" / "meta.csv").write_text("\n".join(rows) + "\n")
+    row = testing.rows_of(build(folder))["i01"]
+    mask = np.squeeze(row["lesion_mask"])
+    assert (row["original_width"], row["original_height"]) == (40, 32)
+    assert opened(row).shape == mask.shape == (16, 20)
+    assert (mask[4:12, 2:6] == 255).all()
+    assert mask.sum() == 255 * 4 * 8
+
+
+def test_boxes_of_copies_of_unknown_originals_have_no_place(tmp_path):
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    write_published(folder, dicom=False)
+    for path in (folder / "copies").iterdir():
+        PIL.Image.open(path).resize((16, 16)).save(path)
+    table = folder / "train_image_level.csv"
+    rows = testing.rows_of(build(folder))
+    assert {row["lesions"] for row in rows.values() if row["label"]} == {b""}, "boxes reach beyond the copies"
+    assert not any(row["lesion_mask"].any() for row in rows.values())
+    assert {int(row["original_width"]) for row in rows.values()} == {-1}
+    table.write_text(table.read_text().replace("'height': 16", "'height': 4"))
+    rows = testing.rows_of(build(folder, "again"))
+    assert {row["lesions"] for row in rows.values() if row["label"]} == {b"boxes"}, "all fit: copies of full size"
+
+
 def test_a_dicom_film_is_shown_with_bright_bones(tmp_path):
     values = np.tile(np.arange(40, dtype=np.uint16) * 100, (32, 1))
     for photometric, first in ("MONOCHROME2", 0), ("MONOCHROME1", 255):

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+import dataclasses
 import functools
 import io
 
@@ -15,6 +16,7 @@ from tfds_ctcov19.masks import Box
 from tfds_ctcov19.records import Omission, Record
 
 LABELS, STUDIES, IMAGES = "labels.csv", "train_study_level.csv", "train_image_level.csv"
+SIZES = ("meta.csv", "train_meta.csv")  # tables that come with copies: rows and columns of the originals
 SOURCE = "SIIM-FISABIO-RSNA 2021"
 CLASSES = {name: name for name in ("negative", "typical", "indeterminate", "atypical")}
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
@@ -25,6 +27,7 @@ _COLUMNS = {
     "atypical appearance": "atypical",
 }
 _HEADER = ["PatientID", "PatientSex", "Rows", "Columns"]
+_BEYOND = 0.01  # of a side, that a box may lie outside its film
 _SUFFIXES = (".dcm", ".jpg", ".jpeg", ".png")
 
 
@@ -68,8 +71,11 @@ def read_labels(folder: epath.Path) -> Iterator[Record | Omission]:
 def read_published(folder: epath.Path) -> Iterator[Record | Omission]:
     """Lists the competition's training part: DICOM files by study, or copies by the name of the image.
 
+    Boxes are in pixels of the originals. Of copies without a table of the originals' sizes they are taken as they are
+    where all of them fit; where one does not, the copies are smaller than their originals, and no box has a place.
+
     Args:
-      folder: that holds the two tables.
+      folder: that holds the two tables, and perhaps one of `SIZES` with copies.
 
     Yields:
       Every film that has a label; films without a file are omissions.
@@ -83,55 +89,104 @@ def read_published(folder: epath.Path) -> Iterator[Record | Omission]:
         if len(chosen) != 1:
             raise DatasetError(f"{folder / STUDIES}: {row['id']}: not one class: give the table as published")
         labels[row["id"].removesuffix("_study")] = chosen[0]
-    found = (path for pattern in ("*", "*/*", "*/*/*", "*/*/*/*") for path in sorted(folder.glob(pattern)))
-    files = {path.stem: path for path in found if path.suffix.lower() in _SUFFIXES}
-    for row in csv_table.read_rows(folder / IMAGES, ("id", "boxes", "studyinstanceuid"), filled=("id",)):
+    rows = csv_table.read_rows(folder / IMAGES, ("id", "boxes", "studyinstanceuid"), filled=("id",))
+    places = [path for pattern in ("*", "*/*", "*/*/*", "*/*/*/*") for path in sorted(folder.glob(pattern))]
+    files = {path.stem.removesuffix("_image"): path for path in places if path.suffix.lower() in _SUFFIXES}
+    sizes = _original_sizes([path for path in places if path.name in SIZES])
+    films: list[tuple[_Film, str]] = []
+    for row in rows:
         image, study = row["id"].removesuffix("_image"), row["studyinstanceuid"]
         path = files.get(image)
         if path is None or study not in labels:
             yield Omission(image, "no file of this name" if path is None else "its study has no label")
             continue
-        yield _published(folder, path, labels[study], study, row["boxes"])
+        try:
+            film = _film_of(path, image, study, sizes.get(image), _pixels(folder / IMAGES, image, row["boxes"]))
+        except (OSError, UnreadableImageError) as error:
+            yield Omission(path.relative_to(folder).as_posix(), f"unreadable: {error}")
+            continue
+        films.append((film, labels[study]))
+    whole = all(film.boxes_fit for film, _ in films if film.guessed)
+    for film, label in films:
+        known = whole or not film.guessed
+        yield _record(
+            film.path,
+            image_id=film.image,
+            label=label,
+            split="",
+            patient=film.patient,
+            study=film.study,
+            sex=film.sex,
+            size=film.size if known else (-1, -1),
+            boxes=film.shares if known else None,
+        )
 
 
-def _published(folder: epath.Path, path: epath.Path, label: str, study: str, boxes: str) -> Record | Omission:
-    """A film of the competition, whose boxes are in pixels of the original."""
-    patient, sex, size = study, "", (-1, -1)
+@dataclasses.dataclass(frozen=True)
+class _Film:
+    """A film of the competition.
+
+    Attributes:
+      size: width and height of the original.
+      guessed: whether `size` is that of a copy and may not be the original's.
+      pixels: boxes in pixels of the original: left, top, right, bottom.
+    """
+
+    path: epath.Path
+    image: str
+    study: str
+    patient: str
+    sex: str
+    size: tuple[int, int]
+    guessed: bool
+    pixels: list[Box]
+
+    @property
+    def shares(self) -> list[Box]:
+        """The boxes as shares of width and height."""
+        width, height = self.size
+        return [(x0 / width, y0 / height, x1 / width, y1 / height) for x0, y0, x1, y1 in self.pixels]
+
+    @property
+    def boxes_fit(self) -> bool:
+        """Whether no box leaves the film by more than what drawing by hand explains."""
+        return all(max(box) <= 1 + _BEYOND for box in self.shares)
+
+
+def _original_sizes(tables: list[epath.Path]) -> dict[str, tuple[int, int]]:
+    """Width and height of originals by image."""
+    columns = ("image_id", "dim0", "dim1")
+    rows = [row for table in tables for row in csv_table.read_rows(table, columns, filled=columns)]
+    number = csv_table.whole_number
+    return {row["image_id"].removesuffix("_image"): (number(row["dim1"]), number(row["dim0"])) for row in rows}
+
+
+def _film_of(path: epath.Path, image: str, study: str, size: tuple[int, int] | None, pixels: list[Box]) -> _Film:
+    """What a file's header tells of a film; of a copy whose original is not known its own size is taken."""
+    patient, sex, guessed = study, "", False
     if path.suffix.lower() == ".dcm":
         pydicom = scans.need("pydicom", "dicom")
         try:
             header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=_HEADER)
             patient, sex = str(header.get("PatientID") or study), str(header.get("PatientSex") or "")
             size = (int(header.Columns), int(header.Rows))
-        except Exception as error:
-            return Omission(path.relative_to(folder).as_posix(), f"unreadable: {type(error).__name__}")
-    else:
-        try:
-            with PIL.Image.open(path) as image:
-                size = image.size
-        except Exception as error:
-            return Omission(path.relative_to(folder).as_posix(), f"unreadable: {type(error).__name__}")
+        except Exception as error:  # pydicom raises errors of every kind on damaged files
+            raise UnreadableImageError(" ".join(str(error).split()) or type(error).__name__) from error
+    elif size is None:
+        with PIL.Image.open(path) as opened:
+            size, guessed = opened.size, True
+    if min(size) <= 0:
+        raise UnreadableImageError(f"its original is {size[0]} x {size[1]} pixels")
+    return _Film(path, image, study, patient, sex, size, guessed, pixels)
+
+
+def _pixels(table: epath.Path, image: str, text: str) -> list[Box]:
+    """Boxes as the competition writes them."""
     try:
-        pixels = ast.literal_eval(boxes) if boxes and boxes != "nan" else []
-        found = [(b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]) for b in pixels]
-        shares = [(x0 / size[0], y0 / size[1], x1 / size[0], y1 / size[1]) for x0, y0, x1, y1 in found]
-    except (ValueError, SyntaxError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise DatasetError(f"{folder / IMAGES}: {path.stem}: no boxes: give the table as published") from error
-    if path.suffix.lower() != ".dcm" and any(max(box) > 1.01 for box in shares):
-        shares, known = [], False  # a copy of another size, whose boxes are those of an original that is not here
-    else:
-        known = True
-    return _record(
-        path,
-        image_id=path.stem,
-        label=label,
-        split="",
-        patient=patient,
-        study=study,
-        sex=sex,
-        size=size,
-        boxes=shares if known else None,
-    )
+        boxes = ast.literal_eval(text) if text and text != "nan" else []
+        return [(b["x"], b["y"], b["x"] + b["width"], b["y"] + b["height"]) for b in boxes]
+    except (ValueError, SyntaxError, KeyError, TypeError) as error:
+        raise DatasetError(f"{table}: {image}: no boxes: give the table as published") from error
 
 
 def _record(
