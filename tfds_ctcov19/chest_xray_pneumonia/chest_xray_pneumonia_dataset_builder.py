@@ -7,7 +7,7 @@ import re
 from etils import epath
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder, csv_table, duplicates, group_splits, image_files
+from tfds_ctcov19 import archive_builder, csv_table, duplicates, group_splits, image_files, labels
 from tfds_ctcov19.chest_xray_pneumonia import file_names
 from tfds_ctcov19.errors import DatasetError
 from tfds_ctcov19.records import Arrangement, Omission, Record
@@ -58,7 +58,9 @@ class Builder(archive_builder.ArchiveBuilder):
             supervised_keys=("image", "label"),
             homepage="https://data.mendeley.com/datasets/rscbjbr9sj/2",
             metadata=tfds.core.MetadataDict(
-                groups_disjoint=by_patient, **({} if by_patient else {"reason": SAME_NUMBERS})
+                stands_for=labels.stands_for(self.name),
+                groups_disjoint=by_patient,
+                **({} if by_patient else {"reason": SAME_NUMBERS}),
             ),
         )
 

@@ -6,7 +6,7 @@ from etils import epath
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder, image_files
+from tfds_ctcov19 import archive_builder, image_files, labels
 from tfds_ctcov19.covid_ct import conflicts, patients
 from tfds_ctcov19.errors import DatasetError
 from tfds_ctcov19.records import Arrangement, Omission, Record
@@ -52,7 +52,7 @@ class Builder(archive_builder.ArchiveBuilder):
             ),
             supervised_keys=("image", "label"),
             homepage="https://github.com/UCSD-AI4H/COVID-CT",
-            metadata=tfds.core.MetadataDict(groups_disjoint=True),
+            metadata=tfds.core.MetadataDict(stands_for=labels.stands_for(self.name), groups_disjoint=True),
         )
 
     def _holds_archive(self, folder: epath.Path) -> bool:

@@ -7,7 +7,7 @@ from etils import epath
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder, duplicates, image_files, masks
+from tfds_ctcov19 import archive_builder, duplicates, image_files, labels, masks
 from tfds_ctcov19.covid_cxr import opacities, protocol, tables
 from tfds_ctcov19.records import Arrangement, Omission, Record
 
@@ -62,7 +62,9 @@ class Builder(archive_builder.ArchiveBuilder):
             supervised_keys=("image", "label"),
             homepage="https://github.com/ieee8023/covid-chestxray-dataset",
             metadata=tfds.core.MetadataDict(
-                groups_disjoint=by_patient, **({} if by_patient else {"reason": PATIENTS_LEAK})
+                stands_for=labels.stands_for(self.name),
+                groups_disjoint=by_patient,
+                **({} if by_patient else {"reason": PATIENTS_LEAK}),
             ),
         )
 

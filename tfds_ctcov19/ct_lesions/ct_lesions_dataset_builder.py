@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder, csv_table, duplicates, group_splits, image_files, masks, scans
+from tfds_ctcov19 import archive_builder, csv_table, duplicates, group_splits, image_files, labels, masks, scans
 from tfds_ctcov19.errors import DatasetError
 from tfds_ctcov19.image_files import UnreadableImageError
 from tfds_ctcov19.records import Arrangement, Omission, Record
@@ -74,7 +74,9 @@ class Builder(archive_builder.ArchiveBuilder):
             ),
             supervised_keys=("image", "label"),
             homepage=self.URL,
-            metadata=tfds.core.MetadataDict(groups_disjoint=True, modality="CT", synthetic=False),
+            metadata=tfds.core.MetadataDict(
+                stands_for=labels.stands_for(self.name), groups_disjoint=True, modality="CT", synthetic=False
+            ),
         )
 
     def _holds_archive(self, folder: epath.Path) -> bool:

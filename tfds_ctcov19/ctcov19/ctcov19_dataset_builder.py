@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from etils import epath
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder, image_files
+from tfds_ctcov19 import archive_builder, image_files, labels
 from tfds_ctcov19.ctcov19 import regroup
 from tfds_ctcov19.errors import DatasetError
 from tfds_ctcov19.records import Arrangement, Record
@@ -51,7 +51,9 @@ class Builder(archive_builder.ArchiveBuilder):
             features=image_files.features(self.CLASSES),
             supervised_keys=("image", "label"),
             homepage="https://github.com/m2dgithub/CT-COV19",
-            metadata=tfds.core.MetadataDict(groups_disjoint=False, reason=NO_PATIENTS),
+            metadata=tfds.core.MetadataDict(
+                stands_for=labels.stands_for(self.name), groups_disjoint=False, reason=NO_PATIENTS
+            ),
         )
 
     def _holds_archive(self, folder: epath.Path) -> bool:

@@ -6,7 +6,7 @@ from etils import epath
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_ctcov19 import archive_builder, duplicates, group_splits, image_files, masks
+from tfds_ctcov19 import archive_builder, duplicates, group_splits, image_files, labels, masks
 from tfds_ctcov19.records import Arrangement, Omission, Record
 from tfds_ctcov19.siim_covid19 import tables
 
@@ -49,7 +49,9 @@ class Builder(archive_builder.ArchiveBuilder):
             ),
             supervised_keys=("image", "label"),
             homepage=self.URL,
-            metadata=tfds.core.MetadataDict(groups_disjoint=True, modality="CXR", synthetic=False),
+            metadata=tfds.core.MetadataDict(
+                stands_for=labels.stands_for(self.name), groups_disjoint=True, modality="CXR", synthetic=False
+            ),
         )
 
     def _holds_archive(self, folder: epath.Path) -> bool:
