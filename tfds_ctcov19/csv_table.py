@@ -8,6 +8,9 @@ from etils import epath
 
 from tfds_ctcov19.errors import DatasetError
 
+SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+"""Splits by the names that tables give them."""
+
 
 def read_rows(table: epath.Path, columns: Collection[str], filled: Collection[str] = ()) -> list[dict[str, str]]:
     """Reads a CSV file with a header.
@@ -38,6 +41,39 @@ def read_rows(table: epath.Path, columns: Collection[str], filled: Collection[st
             raise DatasetError(f"{table}: line {reader.line_num}: {', '.join(empty)} is empty: fill it in")
         rows.append(row)
     return rows
+
+
+def there(path: epath.Path, table: epath.Path, what: str = "images") -> epath.Path:
+    """Returns a file that a table lists.
+
+    Args:
+      path: of the file.
+      table: that lists it.
+      what: the files are, for the message.
+
+    Raises:
+      DatasetError: it is not there.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path}: listed in {table.name} and not there: unpack all {what} beside the table")
+    return path
+
+
+def choose(what: str, key: str, known: Collection[str], place: str) -> str:
+    """Returns a cell that has to be one of some words.
+
+    Args:
+      what: the words are: `class`.
+      key: the cell.
+      known: the words.
+      place: table and row, for the message.
+
+    Raises:
+      DatasetError: it is another.
+    """
+    if key not in known:
+        raise DatasetError(f"{place}: unknown {what} {key}: choose one of {', '.join(known)}")
+    return key
 
 
 def whole_number(text: str) -> int:

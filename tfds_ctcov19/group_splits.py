@@ -45,6 +45,29 @@ def split(
     return [dataclasses.replace(record, split=splits[unit(record)]) for record in records]
 
 
+def as_listed(
+    records: list[Record],
+    ratios: Mapping[str, float],
+    seed: int,
+    *,
+    stratum: Callable[[Record], Hashable] = lambda record: record.label,
+) -> list[Record]:
+    """Keeps the splits that a table gives to every image, or gives splits where it does not.
+
+    Args:
+      records: the images.
+      ratios: share of the images that each split should get.
+      seed: of the order in which groups are drawn.
+      stratum: in what the splits should be alike.
+
+    Returns:
+      The images with their splits, as `split` returns them.
+    """
+    if all(record.split for record in records):
+        return records
+    return split(records, ratios, seed, stratum=stratum)
+
+
 def assign(sizes: Mapping[str, int], ratios: Mapping[str, float], rng: np.random.Generator) -> dict[str, str]:
     """Assigns whole groups to splits: in random order, each to the split that lacks most.
 

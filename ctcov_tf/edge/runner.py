@@ -47,8 +47,9 @@ class EdgeModel:
         """
         self.path = pathlib.Path(path)
         content = _content(self.path)
-        self.info = ModelInfo.from_json(_entry(self.path, content, RECORD), str(self.path))
-        self.card = _entry(self.path, content, CARD) if CARD in _entries(self.path, content) else None
+        texts = _texts(self.path, content, RECORD, CARD)
+        self.info = ModelInfo.from_json(texts[RECORD], str(self.path))
+        self.card = texts.get(CARD)
         with self._damage_is_one_line():
             interpreter = Interpreter(model_content=content, num_threads=threads or os.cpu_count())
             self._signature = interpreter.get_signature_runner()
@@ -98,7 +99,7 @@ def read_record(path: pathlib.Path) -> ModelInfo:
     Raises:
       CtcovError: the file is missing, is no TFLite model, or has no record.
     """
-    return ModelInfo.from_json(_entry(path, _content(path), RECORD), str(path))
+    return ModelInfo.from_json(_texts(path, _content(path), RECORD)[RECORD], str(path))
 
 
 def _content(path: pathlib.Path) -> bytes:
@@ -117,27 +118,28 @@ def _content(path: pathlib.Path) -> bytes:
     return content
 
 
-def _entries(path: pathlib.Path, content: bytes) -> list[str]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.namelist()
-
-
-def _entry(path: pathlib.Path, content: bytes, name: str) -> str:
-    """A text that stands behind the model, of a size that such a text can have."""
+def _texts(path: pathlib.Path, content: bytes, needed: str, *others: str) -> dict[str, str]:
+    """Texts that stand behind the model, of a size that such texts can have, by name; others may be missing."""
+    texts: dict[str, str] = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(name) as entry:
-            text = entry.read(MAX_TEXT + 1)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name in (needed, *(other for other in others if other in archive.namelist())):
+                with archive.open(name) as entry:
+                    text = entry.read(MAX_TEXT + 1)
+                if len(text) > MAX_TEXT:
+                    raise errors.CtcovError(
+                        f"{path}: {name} in it is over the limit of {MAX_TEXT:,} bytes: export it again"
+                    )
+                try:
+                    texts[name] = text.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise errors.CtcovError(f"{path}: {name} in it is no text: export it again") from error
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise errors.CtcovError(
             f"{path}: no record of classes and threshold inside (cut short, or not written by export.py): "
             "export it again"
         ) from error
-    if len(text) > MAX_TEXT:
-        raise errors.CtcovError(f"{path}: {name} in it is over the limit of {MAX_TEXT:,} bytes: export it again")
-    try:
-        return text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise errors.CtcovError(f"{path}: {name} in it is no text: export it again") from error
+    return texts
 
 
 def append_record(path: pathlib.Path, info: ModelInfo, card: str | None = None) -> None:

@@ -123,18 +123,12 @@ def _published(folder: epath.Path) -> Iterator[tuple[epath.Path, str, str]]:
 
 def _listed(folder: epath.Path) -> Iterator[tuple[epath.Path, str, str]]:
     """Yields path, class and part of the images in `labels.csv`."""
-    columns = ("filename", "class", "source")
-    for row in csv_table.read_rows(folder / LABELS, columns, filled=columns):
-        path = folder / row["filename"]
-        if row["class"] not in CLASS_NAMES:
-            raise DatasetError(
-                f"{folder / LABELS}: {row['filename']}: unknown class {row['class']}: "
-                f"choose one of {', '.join(CLASS_NAMES)}"
-            )
-        if not path.is_file():
-            raise DatasetError(f"{path}: listed in {LABELS} and not there: unpack all images beside the table")
+    table, columns = folder / LABELS, ("filename", "class", "source")
+    for row in csv_table.read_rows(table, columns, filled=columns):
+        class_name = csv_table.choose("class", row["class"], CLASS_NAMES, f"{table}: {row['filename']}")
+        path = csv_table.there(folder / row["filename"], table)
         part = re.search(rf"\b({'|'.join(PARTS)}) part", row["source"])
-        yield path, row["class"], part[1] if part else "train"
+        yield path, class_name, part[1] if part else "train"
 
 
 def _subtype(record: Record) -> tuple[str, str]:

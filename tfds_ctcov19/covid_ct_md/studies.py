@@ -72,11 +72,9 @@ def read_labels(folder: epath.Path) -> Iterator[Record | Omission]:
     table = folder / LABELS
     filled = ("filename", "class", "patientid", "slice", "position_mm")
     for row in csv_table.read_rows(table, (*filled, "infection_in_slice"), filled=filled):
-        name, path = row["filename"], folder / row["filename"]
-        if row["class"] not in CLASSES:
-            raise DatasetError(f"{table}: {name}: unknown class {row['class']}: choose one of {', '.join(CLASSES)}")
-        if not path.is_file():
-            raise DatasetError(f"{path}: listed in {LABELS} and not there: unpack all slices beside the table")
+        name = row["filename"]
+        label = csv_table.choose("class", row["class"], CLASSES, f"{table}: {name}")
+        path = csv_table.there(folder / name, table, "slices")
         try:
             position = float(row["position_mm"])
         except ValueError as error:
@@ -88,7 +86,7 @@ def read_labels(folder: epath.Path) -> Iterator[Record | Omission]:
         yield _record(
             dataclasses.replace(read, position=position),
             image_id=name,
-            label=row["class"],
+            label=label,
             patient=row["patientid"],
             index=csv_table.whole_number(row["slice"]),
             infection=csv_table.whole_number(row["infection_in_slice"]),

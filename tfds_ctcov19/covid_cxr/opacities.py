@@ -44,10 +44,8 @@ def _read(folder: epath.Path) -> dict[str, tuple[epath.Path, epath.Path]]:
     drawn = {}
     filled = ("original", "mask", "lung_mask")
     for row in csv_table.read_rows(place / LABELS, (*filled, "project_file"), filled=filled):
-        both = place / row["mask"], place / row["lung_mask"]
-        for path in both:
-            if not path.is_file():
-                raise DatasetError(f"{path}: listed in {LABELS} and not there: unpack all masks beside the table")
+        mask, lungs = (csv_table.there(place / row[column], place / LABELS, "masks") for column in filled[1:])
+        both = mask, lungs
         drawn[f"images/{row['original']}"] = both
         if row["project_file"]:
             drawn[row["project_file"].partition("/")[2]] = both

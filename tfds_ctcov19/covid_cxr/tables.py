@@ -1,6 +1,6 @@
 """The two layouts of the radiographs: `labels.csv` with class folders, or the ieee8023 repository."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 import re
 from typing import Any
 
@@ -41,7 +41,10 @@ def read_labels(folder: epath.Path) -> Iterator[Record | Omission]:
         filled=("filename", "class", "source", "group"),
     )
     labels = {
-        row["filename"]: _choose("class", row["class"], CLASS_NAMES, f"{table}: {row['filename']}") for row in rows
+        row["filename"]: CLASS_NAMES[
+            csv_table.choose("class", row["class"], CLASS_NAMES, f"{table}: {row['filename']}")
+        ]
+        for row in rows
     }
     groups = {row["filename"]: row["group"] for row in rows}
     same = []
@@ -65,12 +68,12 @@ def read_labels(folder: epath.Path) -> Iterator[Record | Omission]:
             yield Omission(name, "not a frontal view")
         else:
             yield Record(
-                path=_there(folder / name, table),
+                path=csv_table.there(folder / name, table),
                 image_id=name,
                 label=labels[name],
                 split="",
                 group_id=merged[row["group"]],
-                source=_choose("source", row["source"].split()[0], SOURCES, f"{table}: {name}"),
+                source=SOURCES[csv_table.choose("source", row["source"].split()[0], SOURCES, f"{table}: {name}")],
                 more=_more(row),
             )
     yield from _unlisted(folder, CLASS_NAMES, listed, LABELS)
@@ -105,7 +108,7 @@ def read_metadata(folder: epath.Path) -> Iterator[Record | Omission]:
             raise DatasetError(f"{table}: {name}: patientid is empty: fill it in")
         else:
             yield Record(
-                path=_there(folder / name, table),
+                path=csv_table.there(folder / name, table),
                 image_id=name,
                 label=label,
                 split="",
@@ -141,12 +144,6 @@ def _more(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _choose(what: str, key: str, known: Mapping[str, str], place: str) -> str:
-    if key not in known:
-        raise DatasetError(f"{place}: unknown {what} {key}: choose one of {', '.join(known)}")
-    return known[key]
-
-
 def _agree(table: epath.Path, one: tuple[str, str], other: tuple[str, str]) -> None:
     if one[1] != other[1]:
         raise DatasetError(
@@ -167,12 +164,6 @@ def _listed_twice(listed: dict[str, str], table: epath.Path, name: str, label: s
 def _left_out(listed: dict[str, str], name: str, reason: str) -> Omission:
     listed.setdefault(name, "")
     return Omission(name, reason)
-
-
-def _there(path: epath.Path, table: epath.Path) -> epath.Path:
-    if not path.is_file():
-        raise DatasetError(f"{path}: listed in {table.name} and not there: unpack all images beside the table")
-    return path
 
 
 def _unlisted(folder: epath.Path, places: Iterable[str], listed: Container[str], table: str) -> Iterator[Omission]:

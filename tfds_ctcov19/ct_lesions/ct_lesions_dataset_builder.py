@@ -10,7 +10,6 @@ import numpy.typing as npt
 import tensorflow_datasets as tfds
 
 from tfds_ctcov19 import archive_builder, csv_table, duplicates, group_splits, image_files, labels, masks, scans
-from tfds_ctcov19.errors import DatasetError
 from tfds_ctcov19.image_files import UnreadableImageError
 from tfds_ctcov19.records import Arrangement, Omission, Record
 
@@ -101,13 +100,9 @@ class Builder(archive_builder.ArchiveBuilder):
 
 def _listed(folder: epath.Path) -> Iterator[Record | Omission]:
     """Lists images and masks with `labels.csv`."""
-    filled = ("filename", "mask", "lung_mask", "group", "source")
-    for row in csv_table.read_rows(folder / LABELS, (*filled, "slice"), filled=filled):
-        paths = [folder / row[column] for column in ("filename", "mask", "lung_mask")]
-        for path in paths:
-            if not path.is_file():
-                raise DatasetError(f"{path}: listed in {LABELS} and not there: unpack all images beside the table")
-        image, mask, lungs = paths
+    table, filled = folder / LABELS, ("filename", "mask", "lung_mask", "group", "source")
+    for row in csv_table.read_rows(table, (*filled, "slice"), filled=filled):
+        image, mask, lungs = (csv_table.there(folder / row[column], table) for column in filled[:3])
         try:
             lesion = bool(masks.read(mask.read_bytes()).any())
         except OSError as error:

@@ -8,14 +8,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_ctcov19 import archive_builder, csv_table, duplicates, group_splits, image_files, labels, masks, scans
-from tfds_ctcov19.errors import DatasetError
 from tfds_ctcov19.image_files import UnreadableImageError
 from tfds_ctcov19.records import Arrangement, Omission, Record
 
 SEED = 0
 RATIOS = {"train": 0.7, "validation": 0.15, "test": 0.15}
 LABELS, STUDIES, MASKS = "labels.csv", "studies", "masks"
-SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 CATEGORIES = ("CT-0", "CT-1", "CT-2", "CT-3", "CT-4")
 STEP = 4  # of each study every fourth slice is taken, within the middle of the lungs
 MIDDLE = (0.3, 0.75)  # of the slices, from the feet: where the lungs are large
@@ -68,25 +66,20 @@ class Builder(archive_builder.ArchiveBuilder):
 
     def _arrange(self, records: list[Record]) -> Arrangement:
         kept, dropped = duplicates.drop_identical(records, self.name)
-        if all(record.split for record in kept):
-            return Arrangement(kept, dropped)
-        stratum = lambda record: record.more["category"]  # noqa: E731
-        return Arrangement(group_splits.split(kept, RATIOS, SEED, stratum=stratum), dropped)
+        return Arrangement(group_splits.as_listed(kept, RATIOS, SEED, stratum=_category), dropped)
+
+
+def _category(record: Record) -> str:
+    return record.more["category"]
 
 
 def _listed(folder: epath.Path) -> Iterator[Record | Omission]:
     """Lists class folders with `labels.csv`."""
-    filled = ("filename", "class", "patientid")
-    for row in csv_table.read_rows(folder / LABELS, (*filled, "split"), filled=filled):
-        path = folder / row["filename"]
-        if row["class"] not in CATEGORIES:
-            raise DatasetError(
-                f"{folder / LABELS}: {row['filename']}: unknown class {row['class']}: "
-                f"choose one of {', '.join(CATEGORIES)}"
-            )
-        if not path.is_file():
-            raise DatasetError(f"{path}: listed in {LABELS} and not there: unpack all images beside the table")
-        yield _record(path, row["filename"], row["class"], row["patientid"], SPLITS.get(row["split"], ""))
+    table, filled = folder / LABELS, ("filename", "class", "patientid")
+    for row in csv_table.read_rows(table, (*filled, "split"), filled=filled):
+        category = csv_table.choose("class", row["class"], CATEGORIES, f"{table}: {row['filename']}")
+        path, split = csv_table.there(folder / row["filename"], table), csv_table.SPLITS.get(row["split"], "")
+        yield _record(path, row["filename"], category, row["patientid"], split)
 
 
 def _published(folder: epath.Path) -> Iterator[Record | Omission]:

@@ -65,8 +65,5 @@ class Builder(archive_builder.ArchiveBuilder):
 
     def _arrange(self, records: list[Record]) -> Arrangement:
         kept, contradictory = duplicates.drop_contradictory(records)
-        kept, dropped = duplicates.drop_identical(kept, self.name)
-        dropped = contradictory + dropped
-        if all(record.split for record in kept):
-            return Arrangement(kept, dropped)
-        return Arrangement(group_splits.split(kept, RATIOS, SEED), dropped)
+        kept, repeated = duplicates.drop_identical(kept, self.name)
+        return Arrangement(group_splits.as_listed(kept, RATIOS, SEED), contradictory + repeated)

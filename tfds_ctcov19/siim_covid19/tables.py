@@ -19,7 +19,6 @@ LABELS, STUDIES, IMAGES = "labels.csv", "train_study_level.csv", "train_image_le
 SIZES = ("meta.csv", "train_meta.csv")  # tables that come with copies: rows and columns of the originals
 SOURCE = "SIIM-FISABIO-RSNA 2021"
 CLASSES = {name: name for name in ("negative", "typical", "indeterminate", "atypical")}
-SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _COLUMNS = {
     "negative for pneumonia": "negative",
     "typical appearance": "typical",
@@ -46,20 +45,15 @@ def read_labels(folder: epath.Path) -> Iterator[Record | Omission]:
     table = folder / LABELS
     filled = ("filename", "class", "patientid")
     for row in csv_table.read_rows(table, (*filled, "boxes", "split"), filled=filled):
-        path = folder / row["filename"]
-        if row["class"] not in CLASSES:
-            raise DatasetError(
-                f"{table}: {row['filename']}: unknown class {row['class']}: choose one of {', '.join(CLASSES)}"
-            )
-        if not path.is_file():
-            raise DatasetError(f"{path}: listed in {LABELS} and not there: unpack all images beside the table")
+        label = csv_table.choose("class", row["class"], CLASSES, f"{table}: {row['filename']}")
+        path = csv_table.there(folder / row["filename"], table)
         size = tuple(csv_table.whole_number(row.get(f"original_{side}", "")) for side in ("width", "height"))
         boxes = _boxes(table, row["filename"], row["boxes"])
         yield _record(
             path,
             image_id=row["filename"],
-            label=row["class"],
-            split=SPLITS.get(row["split"], ""),
+            label=label,
+            split=csv_table.SPLITS.get(row["split"], ""),
             patient=row["patientid"],
             study=row.get("studyid", ""),
             sex=row.get("sex", ""),

@@ -44,7 +44,11 @@ class _File:
 
 
 class Uploads:
-    """A folder of uploaded files; removed with the server, or by the next one where a server was killed."""
+    """A folder of uploaded files; removed with the server, or by the next one where a server was killed.
+
+    Attributes:
+      folder: where the files lie.
+    """
 
     def __init__(self, limits: Limits) -> None:
         """Makes the folder, and removes those of servers that are gone.
@@ -55,15 +59,10 @@ class Uploads:
         remove_abandoned()
         self._limits = limits
         self._open = contextlib.ExitStack()
-        self._place = pathlib.Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
-        self._open.enter_context(locks.try_lock(self._place / _LOCK))
+        self.folder = pathlib.Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
+        self._open.enter_context(locks.try_lock(self.folder / _LOCK))
         self._files: dict[str, _File] = {}
         self._changing = threading.Lock()
-
-    @property
-    def folder(self) -> pathlib.Path:
-        """Where the files lie."""
-        return self._place
 
     def room_for(self, owner: str) -> int:
         """Bytes that a visitor may still leave.
@@ -103,7 +102,7 @@ class Uploads:
             raise TooMuch(f"more than {self._limits.visitor_bytes} bytes of files: send fewer at once")
         plain = "".join(sign for sign in name.replace("\\", "/").rpartition("/")[2] if sign.isprintable())
         ticket = f"{secrets.token_hex(16)}/{plain[-LONGEST_NAME:] or 'file'}"
-        path = self._place / ticket.partition("/")[0]
+        path = self.folder / ticket.partition("/")[0]
         path.write_bytes(content)
         with self._changing:
             self._files[ticket] = _File(path, plain[-LONGEST_NAME:] or "file", len(content), owner, time.monotonic())

@@ -10,34 +10,17 @@ import re
 import threading
 import time
 
-import gradio
 import httpx
 from PIL import Image
 import pytest
 
+from benchmarks import hostile_http
 from ctcov_tf.serving.page import door, mount
 from ctcov_tf.serving.settings import Limits
 from tests.fixed_predictor import Fixed, info
 from tests.serving.page.conftest import listening
 
 API = "/page/gradio_api"
-FOREIGN = (
-    "/etc/passwd",
-    "/proc/self/environ",
-    "/dev/zero",
-    "/etc/../etc/passwd",
-    "//etc/passwd",
-    "file:///etc/passwd",
-    "http://127.0.0.1:1/x",
-    "https://evil.example/x.png",
-    "~/.ssh/id_rsa",
-    "setup.cfg",
-    "../../etc/passwd",
-    "",
-    None,
-    7,
-    ["/etc/passwd"],
-)
 FORMS = (
     lambda path: {"path": path, "meta": {"_type": "gradio.FileData"}},
     lambda path: {"path": path},
@@ -102,9 +85,7 @@ def functions(visitor):
 @pytest.mark.parametrize("who", ["visitor", "logged_in"])
 def test_no_function_takes_a_file_that_its_visitor_did_not_upload(who, request, tmp_path):
     visitor = request.getfixturevalue(who)
-    (tmp_path / "link").symlink_to("/etc/passwd")
-    os.mkfifo(tmp_path / "pipe")
-    foreign = (*FOREIGN, str(tmp_path / "link"), str(tmp_path / "pipe"))
+    foreign = [*hostile_http.foreign_paths(tmp_path), "", None, 7]
     found = functions(visitor)
     assert len(found) >= 5
     for function, inputs in found:
@@ -148,24 +129,9 @@ def test_a_call_that_is_no_call_is_refused(visitor, body):
     assert 400 <= visitor.request("POST", f"{API}/queue/join", content=body).status_code < 500
 
 
-def routes():
-    """Every route of Gradio's, with something in the place of each parameter."""
-    app = gradio.routes.App.create_app(gradio.Blocks())
-    found, left = set(), [("", app)]
-    while left:
-        prefix, router = left.pop()
-        for route in router.routes:
-            if included := getattr(route, "original_router", None):
-                left.append((prefix, included))
-            elif path := getattr(route, "path", ""):
-                for method in getattr(route, "methods", None) or ("GET",):
-                    found.add((method, re.sub(r"{[^}]*}", "x", prefix + path)))
-    return sorted(found)
-
-
 def test_gradios_routes_without_the_token(guarded_server):
     stranger = Visitor(guarded_server, opens=False)
-    tried = routes()
+    tried = hostile_http.gradio_routes()
     assert len(tried) >= 80
     opened = set()
     for method, path in tried:
